@@ -1,0 +1,9838 @@
+/* ocirt - run OCI containers: one C file, one static binary
+ * See LICENSE file for copyright and license details.
+ *
+ * ocirt reads a bundle (config.json and a root file system), clones a process
+ * into new namespaces, gives it the file system, limits and identity that the
+ * bundle asks for, and executes the bundle's program. It takes the command
+ * line of runc. Everything it does to the machine is computed first, as a
+ * plan: "ocirt plan" prints it.
+ *
+ * One process per command; "create", "run" and "exec" clone one child. Data
+ * flows one way, down this file:
+ *
+ *   argv -> CMD -> config.json -> JSON -> struct spec -> struct plan
+ *                                                            | clone
+ *       parent:  RUN  ---- SYNC messages ---- INIT  :child   |
+ *         |                                    |             v
+ *       CGROUP, HOOK, STATE                  FS, CRED, SCMP -> execve
+ *         '-> state.json
+ *
+ * Map. A room may call rooms above it, never below: nothing is declared before
+ * it is defined, so a call down the file does not compile.
+ *
+ *    1 PORT   port_   includes, kernel constants and system calls musl lacks
+ *    2 BASE   base_   memory, text, numbers, paths; no system calls but mmap
+ *    3 ERR    err_    say what failed, undo, exit
+ *    4 SYS    sys_    thin system call wrappers, the safe path resolver, procfs
+ *    5 TAB    tab_    words of the runtime spec and their numbers
+ *    6 JSON   json_   validate, tokenize, look up, write
+ *    7 SPEC   spec_   config.json becomes struct spec
+ *    8 PLAN   plan_   struct spec becomes a list of things to do
+ *    9 STATE  state_  the container's directory, journal and status
+ *   10 CGROUP cg_     hierarchies, the container's own groups, kill
+ *   11 NS     ns_     join and leave namespaces, loopback
+ *   12 FS     fs_     what the container sees as its file system
+ *   13 TTY    tty_    pseudoterminals
+ *   14 CRED   cred_   ids, capabilities, limits, labels
+ *   15 SCMP   scmp_   the system call filter
+ *   16 HOOK   hook_   run hooks
+ *   17 SYNC   sync_   messages between parent and child
+ *   18 INIT   init_   the child, from clone to execve
+ *   19 RUN    run_    the parent: create, run, start, exec, kill, delete
+ *   20 CMD    cmd_    commands, options, help, man page, completion
+ *   21 MAIN   main
+ *
+ * To read: start at main(), go up. To change: read the banner of the room. Its
+ * tags say what is safe: [rows] add a row, no code. [pure] no system calls,
+ * rework at will. [order] the order of statements is load-bearing. [wire] both
+ * sides of the clone: change SYNC, INIT and RUN together.
+ *
+ * Files read: BUNDLE/config.json, /proc/self/{mountinfo,cgroup,exe},
+ * /proc/PID/{stat,status}. Files written: STATEROOT/ID/{state.json,
+ * config.json,start,report}, cgroup.procs and cpuset.{cpus,mems} of the
+ * container's own cgroups, mount points and device nodes inside the root file
+ * system, and what the user names with --pid-file and --log.
+ */
+
+/* == 1 PORT ============================================ port_ ==== [rows]
+ * Owns:   what the C library's headers lack.
+ * Calls:  nothing.
+ * Change: numbers are the kernel's ABI, written out, so that an old header on
+ *         the build host loses nothing. Switches are always 0 or 1 (-Wundef).
+ */
+#define _GNU_SOURCE
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/auxv.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <linux/capability.h>
+#include <net/if.h>
+
+#include "jsmn.h"
+
+#if SECCOMP
+#include <seccomp.h>
+#endif
+
+#ifndef VERSION
+#define VERSION "unknown"
+#endif
+#ifndef COMMIT
+#define COMMIT "unknown"
+#endif
+#ifndef STATEDIR
+#define STATEDIR "/run/ocirt"
+#endif
+#define SPEC_VERSION "1.3.0"
+
+#define LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define PRINTF(f, a) __attribute__((format(printf, f, a)))
+#define NORETURN __attribute__((noreturn))
+#define UNUSED __attribute__((unused))
+#define CLOSEFD __attribute__((cleanup(sys_close_at)))
+
+/* System calls from 424 up have one number on every architecture we build
+ * for. */
+/* clang-format off */
+#ifndef __NR_pidfd_send_signal
+#define __NR_pidfd_send_signal 424
+#endif
+#ifndef __NR_open_tree
+#define __NR_open_tree         428
+#define __NR_move_mount        429
+#define __NR_fsopen            430
+#define __NR_fsconfig          431
+#define __NR_fsmount           432
+#endif
+#ifndef __NR_pidfd_open
+#define __NR_pidfd_open        434
+#endif
+#ifndef __NR_clone3
+#define __NR_clone3            435
+#endif
+#ifndef __NR_close_range
+#define __NR_close_range       436
+#endif
+#ifndef __NR_openat2
+#define __NR_openat2           437
+#endif
+#ifndef __NR_mount_setattr
+#define __NR_mount_setattr     442
+#endif
+
+/* linux/mount.h, linux/openat2.h, linux/sched.h, linux/close_range.h */
+#define PORT_OPEN_TREE_CLONE   0x1
+#define PORT_MOVE_F_EMPTY_PATH 0x4
+#define PORT_MOVE_T_EMPTY_PATH 0x40
+#define PORT_FSOPEN_CLOEXEC    0x1
+#define PORT_FSMOUNT_CLOEXEC   0x1
+#define PORT_FSCONFIG_CREATE   6
+#define PORT_RESOLVE_NO_XDEV       0x01
+#define PORT_RESOLVE_NO_MAGICLINKS 0x02
+#define PORT_RESOLVE_NO_SYMLINKS   0x04
+#define PORT_RESOLVE_BENEATH       0x08
+#define PORT_RESOLVE_IN_ROOT       0x10
+#define PORT_CLOSE_RANGE_CLOEXEC   0x4
+#define PORT_CLONE_INTO_CGROUP 0x200000000ull
+#define PORT_CLONE_PIDFD       0x00001000ull
+#define PORT_CLONE_NEWTIME     0x00000080
+#define PORT_CLONE_NEWCGROUP   0x02000000
+#define PORT_MS_NOSYMFOLLOW    256
+#define PORT_MFD_EXEC          0x10u
+#define PORT_F_SEAL_EXEC       0x20
+#define PORT_TIOCGPTPEER       0x5441
+#define PORT_PROC_ROOT_INO     1
+#define PORT_PROC_MAGIC        0x9fa0
+#define PORT_CGROUP2_MAGIC     0x63677270
+#define PORT_DEVPTS_MAGIC      0x1cd1
+#define PORT_ATTR_RDONLY       0x00000001ull
+#define PORT_ATTR_NOSUID       0x00000002ull
+#define PORT_ATTR_NODEV        0x00000004ull
+#define PORT_ATTR_NOEXEC       0x00000008ull
+#define PORT_ATTR_ATIME        0x00000070ull
+#define PORT_ATTR_NOATIME      0x00000010ull
+#define PORT_ATTR_STRICTATIME  0x00000020ull
+#define PORT_ATTR_NODIRATIME   0x00000080ull
+#define PORT_ATTR_IDMAP        0x00100000ull
+#define PORT_ATTR_NOSYMFOLLOW  0x00200000ull
+#define PORT_KEYCTL_JOIN       1
+#define PORT_KEYCTL_SETPERM    5
+/* clang-format on */
+
+struct port_open_how {
+	uint64_t flags, mode, resolve;
+};
+
+struct port_mount_attr {
+	uint64_t attr_set, attr_clr, propagation, userns_fd;
+};
+
+struct port_clone_args {
+	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
+	    stack_size, tls, set_tid, set_tid_size, cgroup;
+};
+
+/* == 2 BASE =========================================== base_ ==== [pure]
+ * Owns:   the arena and text that grows in it. Nothing is freed one by one.
+ * Calls:  nothing but mmap, and err_oom() when the arena is full.
+ * Runs:   parent and child; the child inherits a copy of the arena.
+ * Change: keep it free of other system calls. Units are bytes throughout.
+ */
+NORETURN static void err_oom(void); /* the memory cycle */
+
+/* config.json is hostile input: a bound keeps it from eating the machine. */
+#define BASE_ARENA_MAX ((size_t)256 << 20)
+#define BASE_CHUNK ((size_t)256 << 10)
+
+static char base_first[32 << 10] __attribute__((aligned(16)));
+static char *base_at = base_first;
+static size_t base_left = sizeof base_first, base_total;
+
+/* Zeroed, 16-aligned memory that lives until exit. Never NULL. */
+static void *
+base_alloc(size_t n)
+{
+	size_t chunk;
+	char *p;
+
+	if (n > BASE_ARENA_MAX)
+		err_oom();
+	n = (n + 15) & ~(size_t)15;
+	if (n > base_left) {
+		chunk = n > BASE_CHUNK ? n : BASE_CHUNK;
+		if (base_total + chunk > BASE_ARENA_MAX)
+			err_oom();
+		p = mmap(NULL, chunk, PROT_READ | PROT_WRITE,
+		    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			err_oom();
+		base_total += chunk;
+		/* A big block of its own leaves the current chunk in use. */
+		if (n > BASE_CHUNK)
+			return p;
+		base_at = p;
+		base_left = chunk;
+	}
+	p = base_at;
+	base_at += n;
+	base_left -= n;
+	return p;
+}
+
+/* n elements of the given size; an overflow counts as out of memory. */
+static void *
+base_array(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		err_oom();
+	return base_alloc(bytes);
+}
+
+static char *
+base_dupn(const char *s, size_t n)
+{
+	return memcpy(base_alloc(n + 1), s, n);
+}
+
+static char *
+base_dup(const char *s)
+{
+	return base_dupn(s, strlen(s));
+}
+
+/* A string in the arena, formatted as by printf(3). */
+PRINTF(1, 2)
+static char *
+base_fmt(const char *fmt, ...)
+{
+	va_list ap, again;
+	char *p;
+	int n;
+
+	va_start(ap, fmt);
+	va_copy(again, ap);
+	n = vsnprintf(NULL, 0, fmt, ap);
+	if (n < 0)
+		err_oom();
+	p = base_alloc((size_t)n + 1);
+	vsnprintf(p, (size_t)n + 1, fmt, again);
+	va_end(again);
+	va_end(ap);
+	return p;
+}
+
+/* Text under construction. With a buffer given (fixed) it is cut at the end
+ * of the buffer; else it grows in the arena. Always NUL-terminated. */
+struct text {
+	char *p;
+	size_t n, cap;
+	bool fixed;
+};
+
+static void
+base_put(struct text *t, const char *s, size_t n)
+{
+	char *grown;
+
+	if (t->n + n + 1 > t->cap) {
+		if (t->fixed) {
+			n = t->cap - t->n - 1;
+		} else {
+			t->cap = (t->n + n + 1) * 2 + 240;
+			grown = base_alloc(t->cap);
+			if (t->n)
+				memcpy(grown, t->p, t->n);
+			t->p = grown;
+		}
+	}
+	memcpy(t->p + t->n, s, n);
+	t->n += n;
+	t->p[t->n] = 0;
+}
+
+static void
+base_puts(struct text *t, const char *s)
+{
+	base_put(t, s, strlen(s));
+}
+
+PRINTF(2, 0)
+static void
+base_vputf(struct text *t, const char *fmt, va_list ap)
+{
+	char small[256], *p = small;
+	va_list again;
+	int n;
+
+	va_copy(again, ap);
+	n = vsnprintf(small, sizeof small, fmt, ap);
+	if (n >= (int)sizeof small) {
+		if (t->fixed) {
+			n = (int)sizeof small - 1;
+			if (t->cap - t->n > 1) {
+				n = vsnprintf(t->p + t->n, t->cap - t->n, fmt,
+				    again);
+				t->n += (size_t)n < t->cap - t->n ?
+				    (size_t)n :
+				    t->cap - t->n - 1;
+			}
+			n = 0;
+		} else {
+			p = base_alloc((size_t)n + 1);
+			vsnprintf(p, (size_t)n + 1, fmt, again);
+		}
+	}
+	va_end(again);
+	if (n > 0)
+		base_put(t, p, (size_t)n);
+}
+
+PRINTF(2, 3)
+static void
+base_putf(struct text *t, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	base_vputf(t, fmt, ap);
+	va_end(ap);
+}
+
+/* Length of the well-formed UTF-8 sequence at s (at most n bytes), 0 if there
+ * is none: no overlong forms, no surrogates, nothing above U+10FFFF
+ * (RFC 3629). */
+static size_t
+base_utf8(const char *s, size_t n)
+{
+	const unsigned char *u = (const unsigned char *)s;
+	size_t len, i;
+
+	if (n == 0)
+		return 0;
+	if (u[0] < 0x80)
+		return 1;
+	if (u[0] >= 0xc2 && u[0] <= 0xdf)
+		len = 2;
+	else if ((u[0] & 0xf0) == 0xe0)
+		len = 3;
+	else if (u[0] >= 0xf0 && u[0] <= 0xf4)
+		len = 4;
+	else
+		return 0;
+	if (len > n)
+		return 0;
+	for (i = 1; i < len; i++)
+		if ((u[i] & 0xc0) != 0x80)
+			return 0;
+	if ((u[0] == 0xe0 && u[1] < 0xa0) || (u[0] == 0xed && u[1] > 0x9f) ||
+	    (u[0] == 0xf0 && u[1] < 0x90) || (u[0] == 0xf4 && u[1] > 0x8f))
+		return 0;
+	return len;
+}
+
+/* s as a JSON string with its quotes. Control bytes, DEL and bytes that are
+ * no UTF-8 go out escaped, so a log line can carry anything (threat T53). */
+static void
+base_put_json(struct text *t, const char *s)
+{
+	size_t n = strlen(s), len;
+	const char *esc;
+
+	base_put(t, "\"", 1);
+	for (; n; s += len, n -= len) {
+		len = base_utf8(s, n);
+		esc = len == 1 ? strchr("\"\\\n\t\r", *s) : NULL;
+		if (len == 0) {
+			len = 1;
+			base_puts(t, "\\ufffd");
+		} else if (esc && *esc) {
+			base_put(t, "\\", 1);
+			base_put(t, *s == '\n' ? "n" : *s == '\t' ? "t" :
+				*s == '\r'	       ? "r" :
+							 s,
+			    1);
+		} else if (len == 1 && ((unsigned char)*s < 0x20 || *s == 127)) {
+			base_putf(t, "\\u%04x", (unsigned char)*s);
+		} else {
+			base_put(t, s, len);
+		}
+	}
+	base_put(t, "\"", 1);
+}
+
+/* Decimal digits only: no sign, no space, no leading zero. -1 when s is not
+ * that or exceeds max; *v is then untouched (threat T33). */
+static int
+base_number(const char *s, uint64_t max, uint64_t *v)
+{
+	uint64_t r = 0;
+
+	if (!*s || (*s == '0' && s[1]))
+		return -1;
+	for (; *s; s++) {
+		if (*s < '0' || *s > '9' ||
+		    __builtin_mul_overflow(r, 10u, &r) ||
+		    __builtin_add_overflow(r, (uint64_t)(*s - '0'), &r))
+			return -1;
+	}
+	if (r > max)
+		return -1;
+	*v = r;
+	return 0;
+}
+
+/* Cut the next field off *s at any byte of sep; NULL at the end. Empty fields
+ * are skipped. Writes NULs into the string. */
+static char *
+base_cut(char **s, const char *sep)
+{
+	char *field;
+
+	*s += strspn(*s, sep);
+	if (!**s)
+		return NULL;
+	field = *s;
+	*s += strcspn(*s, sep);
+	if (**s)
+		*(*s)++ = 0;
+	return field;
+}
+
+/* path made absolute against dir and cleaned of "//", "." and "..", by text
+ * alone. For names that we print or store, never for access control. */
+static char *
+base_abs(const char *dir, const char *path)
+{
+	char *all = *path == '/' ? base_dup(path) : base_fmt("%s/%s", dir, path);
+	char *out = base_alloc(strlen(all) + 2), *part;
+	size_t n = 0;
+
+	while ((part = base_cut(&all, "/"))) {
+		if (!strcmp(part, "."))
+			continue;
+		if (!strcmp(part, "..")) {
+			while (n && out[--n] != '/')
+				;
+			continue;
+		}
+		out[n++] = '/';
+		memcpy(out + n, part, strlen(part));
+		n += strlen(part);
+	}
+	if (!n)
+		out[n++] = '/';
+	out[n] = 0;
+	return out;
+}
+
+/* The value of NAME in an environment list, NULL when it is not there. */
+static const char *
+base_getenv(char *const *env, const char *name)
+{
+	size_t n = strlen(name);
+
+	for (; env && *env; env++)
+		if (!strncmp(*env, name, n) && (*env)[n] == '=')
+			return *env + n + 1;
+	return NULL;
+}
+
+/* Field n (0 name, 5 home) of the line of /etc/passwd text about uid; NULL
+ * when there is none. The text may be anything. */
+static char *
+base_passwd(const char *text, uint64_t uid, int n)
+{
+	char *copy = base_dup(text), *line, *field[7], *next;
+	uint64_t v;
+	int i;
+
+	while ((line = base_cut(&copy, "\n"))) {
+		for (i = 0; i < 7 && line; i++, line = next) {
+			field[i] = line;
+			if ((next = strchr(line, ':')))
+				*next++ = 0;
+		}
+		if (i == 7 && base_number(field[2], UINT32_MAX, &v) == 0 &&
+		    v == uid)
+			return field[n];
+	}
+	return NULL;
+}
+
+/* UTC time as RFC 3339 with the given number of nanosecond digits (0 or 9). */
+static char *
+base_time(const struct timespec *ts, int digits)
+{
+	struct tm tm;
+	char day[32];
+
+	gmtime_r(&ts->tv_sec, &tm);
+	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
+	return digits ? base_fmt("%s.%09ldZ", day, ts->tv_nsec) :
+			base_fmt("%sZ", day);
+}
+
+/* == 3 ERR ============================================ err_ ==== [order]
+ * Owns:   the breadcrumbs, notes, the undo list, the log, every exit.
+ * Calls:  BASE.
+ * Runs:   parent and child. In the child err_send carries the text to the
+ *         parent, so the user sees one line whichever side failed.
+ * Change: err_die() must stay safe after a clone: an undo runs only in the
+ *         process that pushed it.
+ */
+#define ERR_LINE 4096
+
+static char err_crumbs[8][160];
+static size_t err_ncrumbs;
+
+static struct {
+	void (*fn)(void *);
+	void *arg;
+	pid_t owner;
+} err_undos[16];
+static size_t err_nundos;
+
+static struct {
+	int fd;	   /* --log, or -1 */
+	bool json; /* --log-format json */
+	bool debug;
+	int status; /* what err_die() exits with; exec sets 255 */
+	/* Set in the child: hand a message to the parent. fatal: it is the
+	 * last one. */
+	void (*send)(bool fatal, const char *text);
+	char *notes[32];
+	size_t nnotes;
+	jmp_buf *trap; /* err_try(): come back here instead of exiting */
+	char *trapped; /* the message of the last failure caught */
+} err = { .fd = -1, .status = 1 };
+
+NORETURN static void
+err_exit(int status)
+{
+	_exit(status);
+}
+
+/* Name the thing being worked on; err_die() prints all open crumbs. */
+PRINTF(1, 2)
+static void
+err_push(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (err_ncrumbs < LEN(err_crumbs))
+		vsnprintf(err_crumbs[err_ncrumbs], sizeof err_crumbs[0], fmt,
+		    ap);
+	va_end(ap);
+	err_ncrumbs++;
+}
+
+static void
+err_pop(void)
+{
+	err_ncrumbs--;
+}
+
+/* Write one line in one write(2). A failure has nowhere to be told. */
+static void
+err_write(int fd, const struct text *t)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, t->p, t->n);
+	while (n < 0 && errno == EINTR);
+}
+
+/* One record into the log file, as logrus writes it: engines parse it. */
+static void
+err_log(const char *level, const char *msg)
+{
+	char buf[ERR_LINE * 2];
+	struct text t = { .p = buf, .cap = sizeof buf - 4, .fixed = true };
+	struct timespec ts;
+	struct tm tm;
+	char day[32];
+
+	if (err.fd < 0)
+		return;
+	clock_gettime(CLOCK_REALTIME, &ts);
+	gmtime_r(&ts.tv_sec, &tm);
+	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	if (err.json) {
+		base_putf(&t, "{\"level\":\"%s\",\"msg\":", level);
+		base_put_json(&t, msg);
+		base_putf(&t, ",\"time\":\"%s\"}", day);
+	} else {
+		base_putf(&t, "time=\"%s\" level=%s msg=", day, level);
+		base_put_json(&t, msg);
+	}
+	base_puts(&t, "\n");
+	err_write(err.fd, &t);
+}
+
+/* One line on stderr, without the bytes that could drive a terminal. */
+static void
+err_say(const char *msg)
+{
+	char buf[ERR_LINE + 16];
+	struct text t = { .p = buf, .cap = sizeof buf - 2, .fixed = true };
+	size_t i;
+
+	base_puts(&t, "ocirt: ");
+	base_puts(&t, msg);
+	for (i = 0; i < t.n; i++)
+		if ((unsigned char)buf[i] < 0x20 || buf[i] == 127)
+			buf[i] = '?';
+	buf[t.n++] = '\n';
+	err_write(2, &t);
+}
+
+/* The crumbs and the message; a format that ends in ':' asks for the text of
+ * errno e, in lower case as engines match it (engines.md). */
+PRINTF(3, 0)
+static void
+err_compose(struct text *t, int e, const char *fmt, va_list ap)
+{
+	size_t i, n = strlen(fmt);
+	const char *why;
+	char c;
+
+	for (i = 0; i < err_ncrumbs && i < LEN(err_crumbs); i++)
+		base_putf(t, "%s: ", err_crumbs[i]);
+	base_vputf(t, fmt, ap);
+	if (n && fmt[n - 1] == ':') {
+		base_puts(t, " ");
+		for (why = strerror(e); *why; why++) {
+			c = *why >= 'A' && *why <= 'Z' ? (char)(*why + 32) :
+							 *why;
+			base_put(t, &c, 1);
+		}
+	}
+}
+
+/* Run fn(arg) if this process dies before err_keep(). Last in, first out. */
+static void
+err_undo(void (*fn)(void *), void *arg)
+{
+	if (err_nundos == LEN(err_undos))
+		abort();
+	err_undos[err_nundos].fn = fn;
+	err_undos[err_nundos].arg = arg;
+	err_undos[err_nundos++].owner = getpid();
+}
+
+/* Undo everything that this process pushed, now. */
+static void
+err_rollback(void)
+{
+	pid_t self = getpid();
+
+	while (err_nundos) {
+		err_nundos--;
+		if (err_undos[err_nundos].owner == self)
+			err_undos[err_nundos].fn(err_undos[err_nundos].arg);
+	}
+}
+
+/* What was done stays done: nothing is undone from here on. */
+static void
+err_keep(void)
+{
+	err_nundos = 0;
+}
+
+/* Say "ocirt: crumb: crumb: message[: errno]", undo, exit with err.status. */
+NORETURN PRINTF(1, 2)
+static void
+err_die(const char *fmt, ...)
+{
+	static bool dying;
+	char buf[ERR_LINE];
+	struct text t = { .p = buf, .cap = sizeof buf, .fixed = true };
+	int e = errno;
+	va_list ap;
+
+	buf[0] = 0;
+	va_start(ap, fmt);
+	err_compose(&t, e, fmt, ap);
+	va_end(ap);
+	if (err.trap) {
+		err.trapped = base_dup(buf);
+		longjmp(*err.trap, 1);
+	}
+	if (err.send) {
+		err.send(true, buf);
+		err_exit(1);
+	}
+	/* An undo that fails in its turn is told, but ends the undoing. */
+	err_log(dying ? "warning" : "error", buf);
+	err_say(buf);
+	if (!dying) {
+		dying = true;
+		err_ncrumbs = 0;
+		err_rollback();
+	}
+	err_exit(err.status);
+}
+
+/* Run fn(arg); false when it died, its message is err.trapped then. For
+ * reading what may be damaged, and nothing that has to be undone. */
+static bool
+err_try(void (*fn)(void *), void *arg)
+{
+	size_t crumbs = err_ncrumbs;
+	jmp_buf here;
+	bool ok;
+
+	err.trap = &here;
+	ok = setjmp(here) == 0;
+	if (ok)
+		fn(arg);
+	err.trap = NULL;
+	err_ncrumbs = crumbs;
+	return ok;
+}
+
+NORETURN static void
+err_oom(void)
+{
+	err_die("out of memory");
+}
+
+/* A warning in an operation that goes on: undo steps, delete --force. */
+PRINTF(1, 2)
+static void
+err_warn(const char *fmt, ...)
+{
+	char buf[ERR_LINE];
+	struct text t = { .p = buf, .cap = sizeof buf, .fixed = true };
+	int e = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	err_compose(&t, e, fmt, ap);
+	va_end(ap);
+	if (err.send) {
+		err.send(false, buf);
+		return;
+	}
+	/* podman reads the whole log as one object and shims parse stdout and
+	 * stderr together, so a healthy command must stay silent there. */
+	if (err.debug)
+		err_log("warning", buf);
+	if (err.debug || isatty(2))
+		err_say(buf);
+}
+
+/* Something the config asks for that this host lacks and that is no security
+ * feature: kept for the state's org.ocirt.degraded and shown as a warning. */
+static void
+err_note(const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < err.nnotes; i++)
+		if (!strcmp(err.notes[i], text))
+			return;
+	if (err.send) {
+		err.send(false, text);
+		return;
+	}
+	if (err.nnotes < LEN(err.notes))
+		err.notes[err.nnotes++] = base_dup(text);
+	err_warn("note: %s", text);
+}
+
+PRINTF(1, 2)
+static void
+err_debug(const char *fmt, ...)
+{
+	char buf[ERR_LINE];
+	struct text t = { .p = buf, .cap = sizeof buf, .fixed = true };
+	va_list ap;
+
+	if (!err.debug)
+		return;
+	va_start(ap, fmt);
+	base_vputf(&t, fmt, ap);
+	va_end(ap);
+	if (err.fd >= 0)
+		err_log("debug", buf);
+	else
+		err_say(buf);
+}
+
+/* == 4 SYS ============================================ sys_ =============
+ * Owns:   thin system call wrappers: EINTR, CLOEXEC, whole files, descriptors
+ *         over sockets, the path resolver, the procfs descriptor.
+ * Calls:  BASE; ERR only for notes of a missing kernel feature.
+ * Runs:   parent and child.
+ * Trusts: nothing below a root file system: paths in there go through
+ *         sys_resolve() and what follows from it (threats T05, T07-T09).
+ * Change: wrappers return -1 and errno and never print; no policy here.
+ */
+
+/* The procfs through which all of /proc is reached: the host's in the parent,
+ * an own instance of the container's pid namespace in the child. -1: not
+ * opened yet. */
+static int sys_procfd = -1;
+
+static void
+sys_close_at(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+}
+
+static void
+sys_close(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* "Try the older way": what a kernel or a sandbox answers to a system call
+ * that it does not have. nspawn and old Docker say EPERM (field: crun#545). */
+static bool
+sys_lacks(int e)
+{
+	return e == ENOSYS || e == EPERM || e == EINVAL || e == EOPNOTSUPP;
+}
+
+static int
+sys_open(int dir, const char *path, int flags, mode_t mode)
+{
+	int fd;
+
+	do
+		fd = openat(dir, path, flags | O_CLOEXEC, mode);
+	while (fd < 0 && errno == EINTR);
+	return fd;
+}
+
+static int
+sys_openat2(int dir, const char *path, int flags, uint64_t resolve)
+{
+	struct port_open_how how = { .flags = (uint64_t)flags | O_CLOEXEC,
+		.resolve = resolve };
+	long fd;
+	int tries = 0;
+
+	/* EAGAIN: somebody renames below us. Bounded, for an attacker can
+	 * rename for ever. */
+	do
+		fd = syscall(__NR_openat2, dir, path, &how, sizeof how);
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR) &&
+	    ++tries < 128);
+	return (int)fd;
+}
+
+static int
+sys_write_all(int fd, const char *s, size_t n)
+{
+	ssize_t w;
+
+	while (n) {
+		w = write(fd, s, n);
+		if (w < 0 && errno == EINTR)
+			continue;
+		if (w <= 0) {
+			if (!w)
+				errno = EIO;
+			return -1;
+		}
+		s += w;
+		n -= (size_t)w;
+	}
+	return 0;
+}
+
+/* Everything that can be read from fd, NUL-terminated in the arena. NULL and
+ * errno on failure; EFBIG above max bytes. */
+static char *
+sys_read_fd(int fd, size_t max, size_t *len)
+{
+	struct text t = { 0 };
+	char *grown;
+	ssize_t r;
+
+	t.cap = 4096;
+	t.p = base_alloc(t.cap);
+	for (;;) {
+		if (t.n + 1 == t.cap) {
+			t.cap *= 2;
+			grown = base_alloc(t.cap);
+			memcpy(grown, t.p, t.n);
+			t.p = grown;
+		}
+		r = read(fd, t.p + t.n, t.cap - 1 - t.n);
+		if (r < 0 && errno == EINTR)
+			continue;
+		if (r < 0)
+			return NULL;
+		if (!r)
+			break;
+		t.n += (size_t)r;
+		if (t.n > max) {
+			errno = EFBIG;
+			return NULL;
+		}
+	}
+	t.p[t.n] = 0;
+	if (len)
+		*len = t.n;
+	return t.p;
+}
+
+/* A small file, whole. */
+static char *
+sys_read_file(int dir, const char *path, size_t *len)
+{
+	CLOSEFD int fd = sys_open(dir, path, O_RDONLY | O_NOFOLLOW, 0);
+
+	return fd < 0 ? NULL : sys_read_fd(fd, 16 << 20, len);
+}
+
+/* Write to a file that exists already: cgroup and procfs files. */
+static int
+sys_write_file(int dir, const char *path, const char *s)
+{
+	CLOSEFD int fd = sys_open(dir, path, O_WRONLY | O_NOFOLLOW, 0);
+
+	return fd < 0 ? -1 : sys_write_all(fd, s, strlen(s));
+}
+
+/* dir/name holds exactly s from one moment to the next; never a part of it.
+ * "." in front of the name keeps the temporary file in the same directory. */
+static int
+sys_replace_file(int dir, const char *name, mode_t mode, const char *s, size_t n)
+{
+	const char *slash = strrchr(name, '/');
+	const char *base = slash ? slash + 1 : name;
+	char *tmp = base_fmt("%.*s.%s", (int)(base - name), name, base);
+	int fd, e;
+
+	unlinkat(dir, tmp, 0);
+	fd = sys_open(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+	if (fd < 0)
+		return -1;
+	if (sys_write_all(fd, s, n) < 0 || close(fd) < 0 ||
+	    renameat(dir, tmp, dir, name) < 0) {
+		e = errno;
+		unlinkat(dir, tmp, 0);
+		errno = e;
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- procfs ---- */
+
+static bool
+sys_is_procfs_root(int fd)
+{
+	struct statfs sfs;
+	struct stat st;
+
+	return fstatfs(fd, &sfs) == 0 && sfs.f_type == PORT_PROC_MAGIC &&
+	    fstat(fd, &st) == 0 && st.st_ino == PORT_PROC_ROOT_INO;
+}
+
+/* A procfs instance of our own pid namespace that is mounted nowhere; -1
+ * where the kernel (< 5.2) or our rights do not allow it. pid_only: no
+ * /proc/sys, sysrq-trigger and the like (Linux 5.8), so that a container
+ * process that can ptrace us finds nothing there (threat T01). */
+static int
+sys_mount_procfs(bool pid_only)
+{
+	CLOSEFD int fs = -1;
+
+	fs = (int)syscall(__NR_fsopen, "proc", PORT_FSOPEN_CLOEXEC);
+	if (fs < 0)
+		return -1;
+	if (pid_only &&
+	    syscall(__NR_fsconfig, fs, 1, "subset", "pid", 0) < 0 &&
+	    errno != EINVAL)
+		return -1;
+	if (syscall(__NR_fsconfig, fs, PORT_FSCONFIG_CREATE, NULL, NULL, 0) < 0)
+		return -1;
+	return (int)syscall(__NR_fsmount, fs, PORT_FSMOUNT_CLOEXEC,
+	    PORT_ATTR_NOSUID | PORT_ATTR_NODEV | PORT_ATTR_NOEXEC);
+}
+
+/* The host's procfs, or a private one where the host has none mounted. */
+static int
+sys_proc(void)
+{
+	if (sys_procfd >= 0)
+		return sys_procfd;
+	sys_procfd = sys_open(AT_FDCWD, "/proc",
+	    O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (sys_procfd >= 0 && !sys_is_procfs_root(sys_procfd))
+		sys_close(&sys_procfd);
+	if (sys_procfd < 0)
+		sys_procfd = sys_mount_procfs(false);
+	return sys_procfd;
+}
+
+/* Open below a procfs without following a mount or a magic link, so nothing
+ * mounted over or linked in /proc can redirect us (CVE-2025-52881,
+ * CVE-2019-16884). */
+static int
+sys_proc_open_in(int proc, const char *path, int flags)
+{
+	int fd;
+
+	fd = sys_openat2(proc, path, flags | O_NOFOLLOW,
+	    PORT_RESOLVE_BENEATH | PORT_RESOLVE_NO_XDEV |
+		PORT_RESOLVE_NO_MAGICLINKS);
+	if (fd < 0 && sys_lacks(errno))
+		fd = sys_open(proc, path, flags | O_NOFOLLOW, 0);
+	return fd;
+}
+
+static int
+sys_proc_open(const char *path, int flags)
+{
+	int proc = sys_proc();
+
+	return proc < 0 ? -1 : sys_proc_open_in(proc, path, flags);
+}
+
+static char *
+sys_proc_read(const char *path)
+{
+	CLOSEFD int fd = sys_proc_open(path, O_RDONLY);
+
+	return fd < 0 ? NULL : sys_read_fd(fd, 64 << 20, NULL);
+}
+
+static int
+sys_proc_write(const char *path, const char *s)
+{
+	CLOSEFD int fd = sys_proc_open(path, O_WRONLY);
+
+	return fd < 0 ? -1 : sys_write_all(fd, s, strlen(s));
+}
+
+/* The name of descriptor fd relative to the procfs: the old mount(2) works on
+ * descriptors through it, with the procfs as current directory. */
+struct fdname {
+	char s[32];
+};
+
+static struct fdname
+sys_fdname(int fd)
+{
+	struct fdname n;
+
+	snprintf(n.s, sizeof n.s, "self/fd/%d", fd);
+	return n;
+}
+
+/* A second open of what an O_PATH descriptor stands for. */
+static int
+sys_reopen(int fd, int flags)
+{
+	int proc = sys_proc();
+
+	return proc < 0 ? -1 : sys_open(proc, sys_fdname(fd).s, flags, 0);
+}
+
+/* ---- paths inside a root directory ---- */
+
+#define SYS_MAXLINKS 40
+#define SYS_MAXDEPTH 256
+
+/* One step of sys_walk(): name below the directory on top of the stack. */
+static int
+sys_walk_open(int dir, const char *name)
+{
+	return sys_open(dir, name, O_PATH | O_NOFOLLOW, 0);
+}
+
+/* The target of the symbolic link fd, with rest behind it. A link on procfs
+ * may be a magic one, which goes anywhere: refused, ELOOP. */
+static char *
+sys_walk_link(int fd, const char *rest)
+{
+	char target[PATH_MAX];
+	struct statfs sfs;
+	ssize_t n;
+
+	if (fstatfs(fd, &sfs) < 0)
+		return NULL;
+	if (sfs.f_type == PORT_PROC_MAGIC) {
+		errno = ELOOP;
+		return NULL;
+	}
+	n = readlinkat(fd, "", target, sizeof target);
+	if (n < 0)
+		return NULL;
+	if ((size_t)n == sizeof target) {
+		errno = ENAMETOOLONG;
+		return NULL;
+	}
+	return base_fmt("%.*s/%s", (int)n, target, rest);
+}
+
+/* What openat2(RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS) does, for Linux < 5.6:
+ * a walk by descriptors. ".." pops the stack, so it can never pass the root;
+ * an absolute link starts again at the root. */
+static int
+sys_walk(int root, const char *path, bool nolinks)
+{
+	int dirs[SYS_MAXDEPTH], depth = 0, links = 0, fd = -1, e;
+	char *rest = base_dup(path), *name;
+	struct stat st;
+
+	if ((dirs[0] = fcntl(root, F_DUPFD_CLOEXEC, 3)) < 0)
+		return -1;
+	e = 0;
+	while (!e && (name = base_cut(&rest, "/"))) {
+		if (!strcmp(name, "."))
+			continue;
+		if (!strcmp(name, "..")) {
+			if (depth)
+				close(dirs[depth--]);
+			continue;
+		}
+		if ((fd = sys_walk_open(dirs[depth], name)) < 0 ||
+		    fstat(fd, &st) < 0) {
+			e = errno;
+		} else if (!S_ISLNK(st.st_mode)) {
+			if (depth + 1 == SYS_MAXDEPTH)
+				e = ENAMETOOLONG;
+			else
+				dirs[++depth] = fd, fd = -1;
+		} else if (nolinks || ++links > SYS_MAXLINKS) {
+			e = ELOOP;
+		} else if (!(rest = sys_walk_link(fd, rest))) {
+			e = errno;
+		} else if (*rest == '/') {
+			while (depth)
+				close(dirs[depth--]);
+		}
+		sys_close(&fd);
+	}
+	fd = dirs[depth];
+	while (depth--)
+		close(dirs[depth]);
+	if (e) {
+		close(fd);
+		errno = e;
+		return -1;
+	}
+	return fd;
+}
+
+/* path inside root as an O_PATH descriptor, whatever links and ".." the
+ * container's image put there: it never leaves root and never passes a magic
+ * link. nolinks: any symbolic link on the way is an error (ELOOP). */
+static int
+sys_resolve(int root, const char *path, bool nolinks)
+{
+	int fd;
+
+	path += strspn(path, "/");
+	if (!*path)
+		path = ".";
+	fd = sys_openat2(root, path, O_PATH,
+	    PORT_RESOLVE_IN_ROOT | PORT_RESOLVE_NO_MAGICLINKS |
+		(nolinks ? PORT_RESOLVE_NO_SYMLINKS : 0));
+	if (fd < 0 && sys_lacks(errno))
+		fd = sys_walk(root, path, nolinks);
+	return fd;
+}
+
+/* Name the parent of path: resolve all but the last component, which is
+ * returned through *name. The last component may not be "." or "..". */
+static int
+sys_resolve_parent(int root, const char *path, char **name)
+{
+	char *copy = base_dup(path), *slash;
+	size_t n = strlen(copy);
+
+	while (n > 1 && copy[n - 1] == '/')
+		copy[--n] = 0;
+	slash = strrchr(copy, '/');
+	*name = slash ? slash + 1 : copy;
+	if (!**name || !strcmp(*name, ".") || !strcmp(*name, "..")) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (slash)
+		*slash = 0;
+	return sys_resolve(root, slash && *copy ? copy : "/", false);
+}
+
+/* The directory path inside root, made (mode) where it is missing, as O_PATH
+ * descriptor. A dangling link on the way is followed as a name inside root
+ * and what it names is made. */
+static int
+sys_mkdirs(int root, const char *path, mode_t mode, int links)
+{
+	CLOSEFD int parent = -1;
+	char *name, *target;
+	int fd = sys_resolve(root, path, false), e;
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	parent = sys_resolve_parent(root, path, &name);
+	if (parent < 0 && errno == ENOENT) {
+		name = strrchr(base_dup(path), '/');
+		if (!name) {
+			errno = ENOENT;
+			return -1;
+		}
+		fd = sys_mkdirs(root, base_dupn(path, strlen(path) - strlen(name)),
+		    mode, links);
+		if (fd < 0)
+			return -1;
+		close(fd);
+		parent = sys_resolve_parent(root, path, &name);
+	}
+	if (parent < 0)
+		return -1;
+	if (mkdirat(parent, name, mode) < 0 && errno != EEXIST)
+		return -1;
+	fd = sys_open(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (fd >= 0)
+		return fd;
+	e = errno;
+	if ((fd = sys_walk_open(parent, name)) < 0)
+		return -1;
+	target = links < SYS_MAXLINKS ? sys_walk_link(fd, "") : NULL;
+	close(fd);
+	errno = e;
+	if (!target)
+		return -1;
+	if (*target != '/')
+		target = base_fmt("%.*s/%s",
+		    (int)(strrchr(path, '/') ? strrchr(path, '/') - path : 0),
+		    path, target);
+	return sys_mkdirs(root, target, mode, links + 1);
+}
+
+/* An empty file at path inside root (mount point of a file), made with its
+ * directories where it is missing, as O_PATH descriptor. */
+static int
+sys_mkfile(int root, const char *path, mode_t mode)
+{
+	CLOSEFD int parent = -1;
+	char *name;
+	int fd = sys_resolve(root, path, false);
+
+	if (fd >= 0 || errno != ENOENT)
+		return fd;
+	parent = sys_resolve_parent(root, path, &name);
+	if (parent < 0 && errno == ENOENT)
+		parent = sys_mkdirs(root,
+		    base_dupn(path, (size_t)(strrchr(path, '/') - path)), 0755,
+		    0);
+	if (parent < 0)
+		return -1;
+	name = strrchr(base_dup(path), '/') + 1;
+	fd = sys_open(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+	    mode);
+	if (fd < 0 && errno != EEXIST)
+		return -1;
+	sys_close(&fd);
+	return sys_open(parent, name, O_PATH | O_NOFOLLOW, 0);
+}
+
+/* ---- processes ---- */
+
+/* Start time of a process in clock ticks since boot (/proc/PID/stat field 22);
+ * with the pid it names one process for ever. 0 when there is none, or when it
+ * is a zombie. The fields are counted behind the last ')': comm may hold
+ * anything (threat T60). */
+static uint64_t
+sys_start_time(pid_t pid)
+{
+	char path[32], *s, *field = NULL;
+	uint64_t v;
+	int i;
+
+	snprintf(path, sizeof path, "%d/stat", (int)pid);
+	if (pid <= 0 || !(s = sys_proc_read(path)) || !(s = strrchr(s, ')')))
+		return 0;
+	s++;
+	for (i = 3; i <= 22 && (field = base_cut(&s, " \n")); i++)
+		if (i == 3 && (*field == 'Z' || *field == 'X'))
+			return 0;
+	if (!field || base_number(field, UINT64_MAX, &v) < 0)
+		return 0;
+	return v;
+}
+
+static int
+sys_pidfd_open(pid_t pid)
+{
+	return (int)syscall(__NR_pidfd_open, pid, 0);
+}
+
+/* Signal the process behind pidfd, or pid where pidfds are unknown (< 5.3):
+ * then a tiny window for a recycled pid remains. */
+static int
+sys_signal(int pidfd, pid_t pid, int sig)
+{
+	if (pidfd >= 0) {
+		if (syscall(__NR_pidfd_send_signal, pidfd, sig, NULL, 0) == 0)
+			return 0;
+		if (!sys_lacks(errno))
+			return -1;
+	}
+	return kill(pid, sig);
+}
+
+/* A child in new namespaces (flags). cgroup: a cgroup2 directory to be born
+ * in, or -1. *in_cgroup says whether it was (Linux 5.7). Like fork(2). */
+static pid_t
+sys_clone(uint64_t flags, int cgroup, bool *in_cgroup)
+{
+	struct port_clone_args a = { .flags = flags, .exit_signal = SIGCHLD };
+	long pid = -1;
+
+	*in_cgroup = false;
+	if (cgroup >= 0) {
+		a.flags |= PORT_CLONE_INTO_CGROUP;
+		a.cgroup = (uint64_t)cgroup;
+		pid = syscall(__NR_clone3, &a, sizeof a);
+		if (pid >= 0) {
+			*in_cgroup = true;
+			return (pid_t)pid;
+		}
+		a.flags = flags;
+		a.cgroup = 0;
+	}
+	pid = syscall(__NR_clone3, &a, offsetof(struct port_clone_args, set_tid));
+	if (pid >= 0 || !sys_lacks(errno))
+		return (pid_t)pid;
+#if defined(__s390__) || defined(__s390x__)
+	return (pid_t)syscall(SYS_clone, NULL, flags | SIGCHLD, 0, 0, 0);
+#else
+	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, 0, 0, 0);
+#endif
+}
+
+static pid_t
+sys_waitpid(pid_t pid, int *status)
+{
+	pid_t r;
+
+	do
+		r = waitpid(pid, status, 0);
+	while (r < 0 && errno == EINTR);
+	return r;
+}
+
+/* The exit code a shell would show for a wait status. */
+static int
+sys_exit_code(int status)
+{
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/* Milliseconds of a clock that no one sets. */
+static int64_t
+sys_now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+sys_pause(int ms)
+{
+	struct timespec ts = { ms / 1000, (long)(ms % 1000) * 1000000 };
+
+	nanosleep(&ts, NULL);
+}
+
+/* Close every descriptor from first up; with cloexec set only mark them. */
+static int
+sys_close_from(unsigned first, bool cloexec)
+{
+	struct rlimit rl;
+	struct dirent *d;
+	uint64_t n;
+	DIR *dir;
+	int fd;
+
+	if (syscall(__NR_close_range, first, ~0u,
+		cloexec ? PORT_CLOSE_RANGE_CLOEXEC : 0) == 0)
+		return 0;
+	fd = sys_proc_open("self/fd", O_RDONLY | O_DIRECTORY);
+	if (fd >= 0 && (dir = fdopendir(fd))) {
+		while ((d = readdir(dir))) {
+			if (base_number(d->d_name, INT_MAX, &n) < 0 ||
+			    n < first || n == (uint64_t)fd)
+				continue;
+			if (cloexec)
+				fcntl((int)n, F_SETFD, FD_CLOEXEC);
+			else
+				close((int)n);
+		}
+		closedir(dir);
+		return 0;
+	}
+	if (getrlimit(RLIMIT_NOFILE, &rl) < 0)
+		return -1;
+	for (n = first; n < rl.rlim_cur && n < 65536; n++)
+		if (cloexec)
+			fcntl((int)n, F_SETFD, FD_CLOEXEC);
+		else
+			close((int)n);
+	return 0;
+}
+
+/* ---- descriptors over sockets ---- */
+
+/* One message of n bytes, with fd in it unless that is -1. */
+static int
+sys_send(int sock, const void *buf, size_t n, int fd)
+{
+	union {
+		struct cmsghdr hdr;
+		char space[CMSG_SPACE(sizeof(int))];
+	} ctl;
+	struct iovec iov = { (void *)(uintptr_t)buf, n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
+	struct cmsghdr *c;
+	ssize_t r;
+
+	memset(&ctl, 0, sizeof ctl);
+	if (fd >= 0) {
+		m.msg_control = &ctl;
+		m.msg_controllen = sizeof ctl.space;
+		c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	}
+	do
+		r = sendmsg(sock, &m, MSG_NOSIGNAL);
+	while (r < 0 && errno == EINTR);
+	return r < 0 ? -1 : 0;
+}
+
+/* One message of at most n bytes; its length, 0 at end of file, -1 and errno.
+ * *fd becomes the descriptor that came with it, or -1. */
+static ssize_t
+sys_recv(int sock, void *buf, size_t n, int *fd)
+{
+	union {
+		struct cmsghdr hdr;
+		char space[CMSG_SPACE(sizeof(int))];
+	} ctl;
+	struct iovec iov = { buf, n };
+	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
+		.msg_control = &ctl, .msg_controllen = sizeof ctl.space };
+	struct cmsghdr *c;
+	ssize_t r;
+
+	*fd = -1;
+	do
+		r = recvmsg(sock, &m, MSG_CMSG_CLOEXEC);
+	while (r < 0 && errno == EINTR);
+	c = r > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof *fd))
+		memcpy(fd, CMSG_DATA(c), sizeof *fd);
+	return r;
+}
+
+/* Connect to a stream socket by path. A path that does not fit into sun_path
+ * goes through the descriptor of its directory, it is never cut (T54). */
+static int
+sys_connect(const char *path)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX };
+	CLOSEFD int dir = -1;
+	int sock, e;
+	const char *slash = strrchr(path, '/');
+	char *s = base_dup(path);
+
+	if (strlen(path) >= sizeof sa.sun_path && slash) {
+		dir = sys_open(AT_FDCWD,
+		    base_dupn(path, (size_t)(slash - path) + 1),
+		    O_PATH | O_DIRECTORY, 0);
+		if (dir < 0)
+			return -1;
+		s = base_fmt("/proc/self/fd/%d/%s", dir, slash + 1);
+	}
+	if (strlen(s) >= sizeof sa.sun_path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	memcpy(sa.sun_path, s, strlen(s));
+	sock = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (sock >= 0 && connect(sock, (struct sockaddr *)&sa, sizeof sa) < 0) {
+		e = errno;
+		close(sock);
+		errno = e;
+		return -1;
+	}
+	return sock;
+}
+
+/* ---- mounts by descriptor ---- */
+
+static int
+sys_open_tree(int fd, bool recursive)
+{
+	return (int)syscall(__NR_open_tree, fd, "",
+	    PORT_OPEN_TREE_CLONE | AT_EMPTY_PATH | O_CLOEXEC |
+		(recursive ? AT_RECURSIVE : 0));
+}
+
+static int
+sys_move_mount(int from, int to)
+{
+	return (int)syscall(__NR_move_mount, from, "", to, "",
+	    PORT_MOVE_F_EMPTY_PATH | PORT_MOVE_T_EMPTY_PATH);
+}
+
+static int
+sys_mount_setattr(int fd, bool recursive, uint64_t set, uint64_t clr,
+    uint64_t propagation)
+{
+	struct port_mount_attr a = { .attr_set = set, .attr_clr = clr,
+		.propagation = propagation };
+
+	return (int)syscall(__NR_mount_setattr, fd, "",
+	    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a);
+}
+
+/* == 5 TAB ============================================ tab_ ==== [rows]
+ * Owns:   every word of the runtime spec that stands for a number.
+ * Calls:  nothing.
+ * Change: add a row. Rows are in the order of the kernel header or the spec.
+ *         Numbers that are one on all architectures are written out.
+ */
+struct word {
+	const char *name;
+	uint64_t value;
+};
+
+/* clang-format off */
+
+/* capabilities(7); linux/capability.h */
+static const struct word tab_cap[] = {
+	{ "CAP_CHOWN",               0 },
+	{ "CAP_DAC_OVERRIDE",        1 },
+	{ "CAP_DAC_READ_SEARCH",     2 },
+	{ "CAP_FOWNER",              3 },
+	{ "CAP_FSETID",              4 },
+	{ "CAP_KILL",                5 },
+	{ "CAP_SETGID",              6 },
+	{ "CAP_SETUID",              7 },
+	{ "CAP_SETPCAP",             8 },
+	{ "CAP_LINUX_IMMUTABLE",     9 },
+	{ "CAP_NET_BIND_SERVICE",   10 },
+	{ "CAP_NET_BROADCAST",      11 },
+	{ "CAP_NET_ADMIN",          12 },
+	{ "CAP_NET_RAW",            13 },
+	{ "CAP_IPC_LOCK",           14 },
+	{ "CAP_IPC_OWNER",          15 },
+	{ "CAP_SYS_MODULE",         16 },
+	{ "CAP_SYS_RAWIO",          17 },
+	{ "CAP_SYS_CHROOT",         18 },
+	{ "CAP_SYS_PTRACE",         19 },
+	{ "CAP_SYS_PACCT",          20 },
+	{ "CAP_SYS_ADMIN",          21 },
+	{ "CAP_SYS_BOOT",           22 },
+	{ "CAP_SYS_NICE",           23 },
+	{ "CAP_SYS_RESOURCE",       24 },
+	{ "CAP_SYS_TIME",           25 },
+	{ "CAP_SYS_TTY_CONFIG",     26 },
+	{ "CAP_MKNOD",              27 },
+	{ "CAP_LEASE",              28 },
+	{ "CAP_AUDIT_WRITE",        29 },
+	{ "CAP_AUDIT_CONTROL",      30 },
+	{ "CAP_SETFCAP",            31 },
+	{ "CAP_MAC_OVERRIDE",       32 },
+	{ "CAP_MAC_ADMIN",          33 },
+	{ "CAP_SYSLOG",             34 },
+	{ "CAP_WAKE_ALARM",         35 },
+	{ "CAP_BLOCK_SUSPEND",      36 },
+	{ "CAP_AUDIT_READ",         37 },
+	{ "CAP_PERFMON",            38 },
+	{ "CAP_BPF",                39 },
+	{ "CAP_CHECKPOINT_RESTORE", 40 },
+};
+#define TAB_CAP_MKNOD 27
+
+/* getrlimit(2); the numbers differ between architectures */
+static const struct word tab_rlimit[] = {
+	{ "RLIMIT_CPU",        RLIMIT_CPU        },
+	{ "RLIMIT_FSIZE",      RLIMIT_FSIZE      },
+	{ "RLIMIT_DATA",       RLIMIT_DATA       },
+	{ "RLIMIT_STACK",      RLIMIT_STACK      },
+	{ "RLIMIT_CORE",       RLIMIT_CORE       },
+	{ "RLIMIT_RSS",        RLIMIT_RSS        },
+	{ "RLIMIT_NPROC",      RLIMIT_NPROC      },
+	{ "RLIMIT_NOFILE",     RLIMIT_NOFILE     },
+	{ "RLIMIT_MEMLOCK",    RLIMIT_MEMLOCK    },
+	{ "RLIMIT_AS",         RLIMIT_AS         },
+	{ "RLIMIT_LOCKS",      RLIMIT_LOCKS      },
+	{ "RLIMIT_SIGPENDING", RLIMIT_SIGPENDING },
+	{ "RLIMIT_MSGQUEUE",   RLIMIT_MSGQUEUE   },
+	{ "RLIMIT_NICE",       RLIMIT_NICE       },
+	{ "RLIMIT_RTPRIO",     RLIMIT_RTPRIO     },
+	{ "RLIMIT_RTTIME",     RLIMIT_RTTIME     },
+};
+
+/* signal(7) without "SIG"; RTMIN+n is arithmetic and done by tab_signal_of */
+static const struct word tab_signal[] = {
+	{ "HUP",    SIGHUP    }, { "INT",    SIGINT    },
+	{ "QUIT",   SIGQUIT   }, { "ILL",    SIGILL    },
+	{ "TRAP",   SIGTRAP   }, { "ABRT",   SIGABRT   },
+	{ "IOT",    SIGIOT    }, { "BUS",    SIGBUS    },
+	{ "FPE",    SIGFPE    }, { "KILL",   SIGKILL   },
+	{ "USR1",   SIGUSR1   }, { "SEGV",   SIGSEGV   },
+	{ "USR2",   SIGUSR2   }, { "PIPE",   SIGPIPE   },
+	{ "ALRM",   SIGALRM   }, { "TERM",   SIGTERM   },
+	{ "CHLD",   SIGCHLD   }, { "CONT",   SIGCONT   },
+	{ "STOP",   SIGSTOP   }, { "TSTP",   SIGTSTP   },
+	{ "TTIN",   SIGTTIN   }, { "TTOU",   SIGTTOU   },
+	{ "URG",    SIGURG    }, { "XCPU",   SIGXCPU   },
+	{ "XFSZ",   SIGXFSZ   }, { "VTALRM", SIGVTALRM },
+	{ "PROF",   SIGPROF   }, { "WINCH",  SIGWINCH  },
+	{ "IO",     SIGIO     }, { "POLL",   SIGPOLL   },
+	{ "PWR",    SIGPWR    }, { "SYS",    SIGSYS    },
+#ifdef SIGSTKFLT
+	{ "STKFLT", SIGSTKFLT },
+#endif
+};
+
+/* Namespaces. file: below /proc/PID/ns. flag: of clone(2). */
+enum tab_ns_index { NS_PID, NS_NET, NS_MNT, NS_IPC, NS_UTS, NS_USER,
+	NS_CGROUP, NS_TIME, NS_COUNT };
+
+static const struct tab_ns {
+	const char *name, *file;
+	unsigned flag;
+	const char *config; /* the kernel option that brings it */
+} tab_ns[NS_COUNT] = {
+	[NS_PID]    = { "pid",     "pid",    0x20000000, "CONFIG_PID_NS"  },
+	[NS_NET]    = { "network", "net",    0x40000000, "CONFIG_NET_NS"  },
+	[NS_MNT]    = { "mount",   "mnt",    0x00020000, "CONFIG_NAMESPACES" },
+	[NS_IPC]    = { "ipc",     "ipc",    0x08000000, "CONFIG_IPC_NS"  },
+	[NS_UTS]    = { "uts",     "uts",    0x04000000, "CONFIG_UTS_NS"  },
+	[NS_USER]   = { "user",    "user",   0x10000000, "CONFIG_USER_NS" },
+	[NS_CGROUP] = { "cgroup",  "cgroup", 0x02000000, "CONFIG_CGROUPS, Linux 4.6" },
+	[NS_TIME]   = { "time",    "time",   0x00000080, "CONFIG_TIME_NS, Linux 5.6" },
+};
+
+/* Mount options, runtime-spec config.md "Linux mount options". set and clear
+ * are MS_ flags of mount(2) in MO_FLAG and MO_PROP rows, MOUNT_ATTR_ bits of
+ * mount_setattr(2) in MO_REC rows. */
+enum tab_mo_kind { MO_FLAG, MO_PROP, MO_REC, MO_IDMAP, MO_TMPCOPYUP };
+
+static const struct tab_mntopt {
+	const char *name;
+	enum tab_mo_kind kind;
+	uint64_t set, clear;
+} tab_mntopt[] = {
+	{ "async",         MO_FLAG, 0,                  MS_SYNCHRONOUS     },
+	{ "atime",         MO_FLAG, 0,                  MS_NOATIME         },
+	{ "bind",          MO_FLAG, MS_BIND,            0                  },
+	{ "defaults",      MO_FLAG, 0,                  0                  },
+	{ "dev",           MO_FLAG, 0,                  MS_NODEV           },
+	{ "diratime",      MO_FLAG, 0,                  MS_NODIRATIME      },
+	{ "dirsync",       MO_FLAG, MS_DIRSYNC,         0                  },
+	{ "exec",          MO_FLAG, 0,                  MS_NOEXEC          },
+	{ "idmap",         MO_IDMAP, 0,                 0                  },
+	{ "iversion",      MO_FLAG, MS_I_VERSION,       0                  },
+	{ "lazytime",      MO_FLAG, MS_LAZYTIME,        0                  },
+	{ "loud",          MO_FLAG, 0,                  MS_SILENT          },
+	{ "mand",          MO_FLAG, MS_MANDLOCK,        0                  },
+	{ "noatime",       MO_FLAG, MS_NOATIME,         0                  },
+	{ "nodev",         MO_FLAG, MS_NODEV,           0                  },
+	{ "nodiratime",    MO_FLAG, MS_NODIRATIME,      0                  },
+	{ "noexec",        MO_FLAG, MS_NOEXEC,          0                  },
+	{ "noiversion",    MO_FLAG, 0,                  MS_I_VERSION       },
+	{ "nolazytime",    MO_FLAG, 0,                  MS_LAZYTIME        },
+	{ "nomand",        MO_FLAG, 0,                  MS_MANDLOCK        },
+	{ "norelatime",    MO_FLAG, 0,                  MS_RELATIME        },
+	{ "nostrictatime", MO_FLAG, 0,                  MS_STRICTATIME     },
+	{ "nosuid",        MO_FLAG, MS_NOSUID,          0                  },
+	{ "nosymfollow",   MO_FLAG, PORT_MS_NOSYMFOLLOW, 0                 },
+	{ "private",       MO_PROP, MS_PRIVATE,         0                  },
+	{ "ratime",        MO_REC,  0,                  PORT_ATTR_ATIME    },
+	{ "rbind",         MO_FLAG, MS_BIND | MS_REC,   0                  },
+	{ "rdev",          MO_REC,  0,                  PORT_ATTR_NODEV    },
+	{ "rdiratime",     MO_REC,  0,                  PORT_ATTR_NODIRATIME },
+	{ "relatime",      MO_FLAG, MS_RELATIME,        0                  },
+	{ "remount",       MO_FLAG, MS_REMOUNT,         0                  },
+	{ "rexec",         MO_REC,  0,                  PORT_ATTR_NOEXEC   },
+	{ "ridmap",        MO_IDMAP, MS_REC,            0                  },
+	{ "rnoatime",      MO_REC,  PORT_ATTR_NOATIME,  PORT_ATTR_ATIME    },
+	{ "rnodev",        MO_REC,  PORT_ATTR_NODEV,    0                  },
+	{ "rnodiratime",   MO_REC,  PORT_ATTR_NODIRATIME, 0                },
+	{ "rnoexec",       MO_REC,  PORT_ATTR_NOEXEC,   0                  },
+	{ "rnorelatime",   MO_REC,  0,                  PORT_ATTR_ATIME    },
+	{ "rnostrictatime", MO_REC, 0,                  PORT_ATTR_ATIME    },
+	{ "rnosuid",       MO_REC,  PORT_ATTR_NOSUID,   0                  },
+	{ "rnosymfollow",  MO_REC,  PORT_ATTR_NOSYMFOLLOW, 0               },
+	{ "ro",            MO_FLAG, MS_RDONLY,          0                  },
+	{ "rprivate",      MO_PROP, MS_PRIVATE | MS_REC, 0                 },
+	{ "rrelatime",     MO_REC,  0,                  PORT_ATTR_ATIME    },
+	{ "rro",           MO_REC,  PORT_ATTR_RDONLY,   0                  },
+	{ "rrw",           MO_REC,  0,                  PORT_ATTR_RDONLY   },
+	{ "rshared",       MO_PROP, MS_SHARED | MS_REC, 0                  },
+	{ "rslave",        MO_PROP, MS_SLAVE | MS_REC,  0                  },
+	{ "rstrictatime",  MO_REC,  PORT_ATTR_STRICTATIME, PORT_ATTR_ATIME },
+	{ "rsuid",         MO_REC,  0,                  PORT_ATTR_NOSUID   },
+	{ "rsymfollow",    MO_REC,  0,                  PORT_ATTR_NOSYMFOLLOW },
+	{ "runbindable",   MO_PROP, MS_UNBINDABLE | MS_REC, 0              },
+	{ "rw",            MO_FLAG, 0,                  MS_RDONLY          },
+	{ "shared",        MO_PROP, MS_SHARED,          0                  },
+	{ "silent",        MO_FLAG, MS_SILENT,          0                  },
+	{ "slave",         MO_PROP, MS_SLAVE,           0                  },
+	{ "strictatime",   MO_FLAG, MS_STRICTATIME,     0                  },
+	{ "suid",          MO_FLAG, 0,                  MS_NOSUID          },
+	{ "symfollow",     MO_FLAG, 0,                  PORT_MS_NOSYMFOLLOW },
+	{ "sync",          MO_FLAG, MS_SYNCHRONOUS,     0                  },
+	{ "tmpcopyup",     MO_TMPCOPYUP, 0,             0                  },
+	{ "unbindable",    MO_PROP, MS_UNBINDABLE,      0                  },
+};
+
+/* The same per-mount flags in the words of mount(2), mount_setattr(2) and
+ * statfs(2) (ST_ values: what a mount has now). */
+static const struct tab_mntflag {
+	const char *name;
+	unsigned long ms;
+	uint64_t attr;
+	long st;
+} tab_mntflag[] = {
+	{ "ro",          MS_RDONLY,           PORT_ATTR_RDONLY,      0x0001 },
+	{ "nosuid",      MS_NOSUID,           PORT_ATTR_NOSUID,      0x0002 },
+	{ "nodev",       MS_NODEV,            PORT_ATTR_NODEV,       0x0004 },
+	{ "noexec",      MS_NOEXEC,           PORT_ATTR_NOEXEC,      0x0008 },
+	{ "noatime",     MS_NOATIME,          PORT_ATTR_NOATIME,     0x0400 },
+	{ "nodiratime",  MS_NODIRATIME,       PORT_ATTR_NODIRATIME,  0x0800 },
+	{ "relatime",    MS_RELATIME,         0,                     0x1000 },
+	{ "strictatime", MS_STRICTATIME,      PORT_ATTR_STRICTATIME, 0      },
+	{ "nosymfollow", PORT_MS_NOSYMFOLLOW, PORT_ATTR_NOSYMFOLLOW, 0x2000 },
+};
+
+/* Flags of a file system that only mount(2) of a new one can set. */
+static const struct word tab_fsflag[] = {
+	{ "sync",     MS_SYNCHRONOUS }, { "dirsync",  MS_DIRSYNC   },
+	{ "mand",     MS_MANDLOCK    }, { "silent",   MS_SILENT    },
+	{ "lazytime", MS_LAZYTIME    }, { "iversion", MS_I_VERSION },
+};
+
+static const struct word tab_propagation[] = {
+	{ "private",    MS_PRIVATE    }, { "rprivate",    MS_PRIVATE | MS_REC    },
+	{ "shared",     MS_SHARED     }, { "rshared",     MS_SHARED | MS_REC     },
+	{ "slave",      MS_SLAVE      }, { "rslave",      MS_SLAVE | MS_REC      },
+	{ "unbindable", MS_UNBINDABLE }, { "runbindable", MS_UNBINDABLE | MS_REC },
+};
+
+/* Devices every container gets, runtime-spec config-linux.md "Default
+ * devices"; mode 0666, root. */
+static const struct tab_dev {
+	const char *path;
+	unsigned major, minor;
+} tab_dev[] = {
+	{ "/dev/null",    1, 3 },
+	{ "/dev/zero",    1, 5 },
+	{ "/dev/full",    1, 7 },
+	{ "/dev/random",  1, 8 },
+	{ "/dev/urandom", 1, 9 },
+	{ "/dev/tty",     5, 0 },
+};
+
+/* Links every container gets, runtime-spec config-linux.md "Dev symbolic
+ * links". core only where the kernel has a kcore. */
+static const struct tab_link {
+	const char *path, *target;
+} tab_link[] = {
+	{ "/dev/fd",     "/proc/self/fd"   },
+	{ "/dev/stdin",  "/proc/self/fd/0" },
+	{ "/dev/stdout", "/proc/self/fd/1" },
+	{ "/dev/stderr", "/proc/self/fd/2" },
+	{ "/dev/core",   "/proc/kcore"     },
+};
+
+static const struct word tab_devtype[] = {
+	{ "c", S_IFCHR }, { "u", S_IFCHR }, { "b", S_IFBLK }, { "p", S_IFIFO },
+};
+
+/* Hooks in the order of their moments, config.md "POSIX-platform Hooks". */
+enum tab_hook_index { HOOK_PRESTART, HOOK_CREATE_RUNTIME,
+	HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER, HOOK_POSTSTART,
+	HOOK_POSTSTOP, HOOK_COUNT };
+
+static const char *const tab_hook[HOOK_COUNT] = {
+	[HOOK_PRESTART]         = "prestart",
+	[HOOK_CREATE_RUNTIME]   = "createRuntime",
+	[HOOK_CREATE_CONTAINER] = "createContainer",
+	[HOOK_START_CONTAINER]  = "startContainer",
+	[HOOK_POSTSTART]        = "poststart",
+	[HOOK_POSTSTOP]         = "poststop",
+};
+
+/* sysctls that belong to a namespace (threat T36): a prefix ending in '.' or
+ * a whole key, and the namespace that must be the container's own. */
+static const struct tab_sysctl {
+	const char *key;
+	enum tab_ns_index ns;
+} tab_sysctl[] = {
+	{ "kernel.msgmax",          NS_IPC },
+	{ "kernel.msgmnb",          NS_IPC },
+	{ "kernel.msgmni",          NS_IPC },
+	{ "kernel.sem",             NS_IPC },
+	{ "kernel.shmall",          NS_IPC },
+	{ "kernel.shmmax",          NS_IPC },
+	{ "kernel.shmmni",          NS_IPC },
+	{ "kernel.shm_rmid_forced", NS_IPC },
+	{ "fs.mqueue.",             NS_IPC },
+	{ "net.",                   NS_NET },
+	{ "kernel.domainname",      NS_UTS },
+	{ "user.",                  NS_USER },
+};
+
+/* Files under /proc that may be mounted over (lxcfs and the like). */
+static const char *const tab_procfile[] = {
+	"/proc/cpuinfo", "/proc/diskstats", "/proc/meminfo", "/proc/stat",
+	"/proc/swaps", "/proc/uptime", "/proc/loadavg", "/proc/slabinfo",
+	"/proc/sys/kernel/ns_last_pid", "/proc/sys/crypto/fips_enabled",
+};
+/* clang-format on */
+
+/* Value of a word through *v; -1 when the table does not know it. */
+static int
+tab_find(const struct word *t, size_t n, const char *name, uint64_t *v)
+{
+	for (; n--; t++) {
+		if (!strcmp(t->name, name)) {
+			*v = t->value;
+			return 0;
+		}
+	}
+	return -1;
+}
+
+/* The word of a value; "?" when the table has none. */
+static const char *
+tab_word(const struct word *t, size_t n, uint64_t value)
+{
+	for (; n--; t++)
+		if (t->value == value)
+			return t->name;
+	return "?";
+}
+
+/* Signal number of "9", "KILL", "SIGKILL", "rtmin+3"; -1 when unknown. */
+static int
+tab_signal_of(const char *s)
+{
+	uint64_t n;
+	size_t i;
+
+	if (base_number(s, (uint64_t)SIGRTMAX, &n) == 0)
+		return (int)n;
+	if (!strncasecmp(s, "SIG", 3))
+		s += 3;
+	for (i = 0; i < LEN(tab_signal); i++)
+		if (!strcasecmp(tab_signal[i].name, s))
+			return (int)tab_signal[i].value;
+	if (!strncasecmp(s, "RTMIN", 5)) {
+		if (!s[5])
+			return SIGRTMIN;
+		if (s[5] == '+' && base_number(s + 6, 30, &n) == 0 &&
+		    SIGRTMIN + (int)n <= SIGRTMAX)
+			return SIGRTMIN + (int)n;
+	}
+	if (!strncasecmp(s, "RTMAX", 5)) {
+		if (!s[5])
+			return SIGRTMAX;
+		if (s[5] == '-' && base_number(s + 6, 30, &n) == 0)
+			return SIGRTMAX - (int)n;
+	}
+	return -1;
+}
+
+/* == 6 JSON ============================================ json_ ==== [pure]
+ * Owns:   reading and writing JSON. jsmn splits text into tokens but accepts
+ *         much that is no JSON, so json_validate() goes first.
+ * Calls:  BASE ERR. No system calls.
+ * Runs:   parent. Input is hostile: a bundle may come from anywhere.
+ * Change: an error is one line: file:line:column: path: expected, found.
+ *         Columns count bytes from 1.
+ */
+#define JSON_MAX_SIZE ((size_t)16 << 20)
+#define JSON_MAX_DEPTH 64
+#define JSON_MAX_TOKENS 1000000u
+
+struct json {
+	const char *file; /* for messages */
+	char *text;	  /* strings in here are decoded in place */
+	size_t len;
+	jsmntok_t *tok;
+	int ntok;
+};
+
+/* "file:line:column" of a byte. */
+static char *
+json_where(const struct json *j, size_t at)
+{
+	size_t i, line = 1, col = 1;
+
+	for (i = 0; i < at && i < j->len; i++, col++)
+		if (j->text[i] == '\n')
+			line++, col = 0;
+	return base_fmt("%s:%zu:%zu", j->file, line, col);
+}
+
+NORETURN static void
+json_bad(const struct json *j, size_t at, const char *expected)
+{
+	unsigned char c = at < j->len ? (unsigned char)j->text[at] : 0;
+
+	if (at >= j->len)
+		err_die("%s: expected %s, found the end of the file",
+		    json_where(j, at), expected);
+	if (c > 0x20 && c < 127)
+		err_die("%s: expected %s, found '%c'", json_where(j, at),
+		    expected, c);
+	err_die("%s: expected %s, found byte 0x%02x", json_where(j, at),
+	    expected, c);
+}
+
+/* Four hex digits at s[at..], the code unit they name. */
+static unsigned
+json_hex4(const struct json *j, size_t at)
+{
+	unsigned v = 0, i, c;
+
+	for (i = 0; i < 4; i++, at++) {
+		c = at < j->len ? (unsigned char)j->text[at] : 0;
+		if (c >= '0' && c <= '9')
+			v = v * 16 + (c - '0');
+		else if ((c | 32) >= 'a' && (c | 32) <= 'f')
+			v = v * 16 + ((c | 32) - 'a' + 10);
+		else
+			json_bad(j, at, "a hexadecimal digit");
+	}
+	return v;
+}
+
+/* Check the escape whose backslash is at; the offset behind it. */
+static size_t
+json_check_escape(const struct json *j, size_t at)
+{
+	unsigned u;
+
+	at++;
+	if (at < j->len && j->text[at] && strchr("\"\\/bfnrt", j->text[at]))
+		return at + 1;
+	if (at >= j->len || j->text[at] != 'u')
+		json_bad(j, at, "an escape sequence");
+	u = json_hex4(j, at + 1);
+	if (u == 0)
+		err_die("%s: \\u0000 in a string: it would end there",
+		    json_where(j, at - 1));
+	if (u >= 0xdc00 && u <= 0xdfff)
+		err_die("%s: a low surrogate without its high one",
+		    json_where(j, at - 1));
+	if (u < 0xd800 || u > 0xdbff)
+		return at + 5;
+	if (at + 6 >= j->len || j->text[at + 5] != '\\' ||
+	    j->text[at + 6] != 'u' || (json_hex4(j, at + 7) & 0xfc00) != 0xdc00)
+		err_die("%s: a high surrogate without its low one",
+		    json_where(j, at - 1));
+	return at + 11;
+}
+
+/* Check the string whose opening quote is at; the offset behind it. */
+static size_t
+json_check_string(const struct json *j, size_t at)
+{
+	size_t n;
+
+	for (at++; at < j->len && j->text[at] != '"';) {
+		if ((unsigned char)j->text[at] < 0x20)
+			json_bad(j, at, "a character of a string");
+		if (j->text[at] == '\\') {
+			at = json_check_escape(j, at);
+			continue;
+		}
+		n = base_utf8(j->text + at, j->len - at);
+		if (!n)
+			json_bad(j, at, "UTF-8");
+		at += n;
+	}
+	if (at >= j->len)
+		json_bad(j, at, "'\"'");
+	return at + 1;
+}
+
+static size_t
+json_check_digits(const struct json *j, size_t at)
+{
+	size_t from = at;
+
+	while (at < j->len && j->text[at] >= '0' && j->text[at] <= '9')
+		at++;
+	if (at == from)
+		json_bad(j, at, "a digit");
+	return at;
+}
+
+/* RFC 8259 section 6. */
+static size_t
+json_check_number(const struct json *j, size_t at)
+{
+	if (j->text[at] == '-')
+		at++;
+	if (at < j->len && j->text[at] == '0')
+		at++;
+	else
+		at = json_check_digits(j, at);
+	if (at < j->len && j->text[at] == '.')
+		at = json_check_digits(j, at + 1);
+	if (at < j->len && (j->text[at] | 32) == 'e') {
+		at++;
+		if (at < j->len && (j->text[at] == '+' || j->text[at] == '-'))
+			at++;
+		at = json_check_digits(j, at);
+	}
+	return at;
+}
+
+/* A string, number or literal at; the offset behind it. */
+static size_t
+json_check_scalar(const struct json *j, size_t at)
+{
+	static const char *const literal[] = { "true", "false", "null" };
+	size_t i, n;
+
+	if (at < j->len && j->text[at] == '"')
+		return json_check_string(j, at);
+	if (at < j->len &&
+	    (j->text[at] == '-' || (j->text[at] >= '0' && j->text[at] <= '9')))
+		return json_check_number(j, at);
+	for (i = 0; i < LEN(literal); i++) {
+		n = strlen(literal[i]);
+		if (j->len - at >= n && !memcmp(j->text + at, literal[i], n))
+			return at + n;
+	}
+	json_bad(j, at, "a value");
+}
+
+/* What the grammar allows next. */
+enum json_want { J_VALUE, J_VALUE_OR_END, J_KEY, J_KEY_OR_END, J_COLON,
+	J_COMMA, J_NOTHING };
+
+/* The text is one JSON value (RFC 8259, any value: RFC 7493 is about more),
+ * in UTF-8, at most JSON_MAX_DEPTH deep. Returns how many tokens jsmn will
+ * find. No recursion: bit d of objects says that level d is an object. */
+static unsigned
+json_validate(const struct json *j)
+{
+	uint64_t objects = 0;
+	enum json_want want = J_VALUE;
+	unsigned depth = 0, tokens = 0;
+	size_t at = 0;
+	bool obj;
+	char c;
+
+	for (;; at++) {
+		while (at < j->len && j->text[at] && strchr(" \t\n\r", j->text[at]))
+			at++;
+		if (at >= j->len && want == J_NOTHING)
+			return tokens;
+		c = at < j->len ? j->text[at] : 0;
+		obj = depth && (objects >> (depth - 1) & 1);
+		if (want == J_NOTHING) {
+			json_bad(j, at, "nothing more");
+		} else if (want == J_COLON) {
+			if (c != ':')
+				json_bad(j, at, "':'");
+			want = J_VALUE;
+		} else if (c == (obj ? '}' : ']') && depth &&
+		    (want == J_COMMA || want == J_VALUE_OR_END ||
+			want == J_KEY_OR_END)) {
+			want = --depth ? J_COMMA : J_NOTHING;
+		} else if (want == J_COMMA) {
+			if (c != ',')
+				json_bad(j, at, obj ? "',' or '}'" : "',' or ']'");
+			want = obj ? J_KEY : J_VALUE;
+		} else if (want == J_KEY || want == J_KEY_OR_END) {
+			if (c != '"')
+				json_bad(j, at, want == J_KEY ?
+				    "a key in quotes" :
+				    "a key in quotes or '}'");
+			at = json_check_string(j, at) - 1;
+			want = J_COLON;
+			tokens++;
+		} else if (c == '{' || c == '[') {
+			if (depth == JSON_MAX_DEPTH)
+				err_die("%s: nested more than %d deep",
+				    json_where(j, at), JSON_MAX_DEPTH);
+			objects &= ~((uint64_t)1 << depth);
+			objects |= (uint64_t)(c == '{') << depth++;
+			want = c == '{' ? J_KEY_OR_END : J_VALUE_OR_END;
+			tokens++;
+		} else {
+			at = json_check_scalar(j, at) - 1;
+			want = depth ? J_COMMA : J_NOTHING;
+			tokens++;
+		}
+		if (tokens > JSON_MAX_TOKENS)
+			err_die("%s: more than %u values", j->file,
+			    JSON_MAX_TOKENS);
+	}
+}
+
+static size_t
+json_put_utf8(char *to, unsigned u)
+{
+	if (u < 0x80) {
+		to[0] = (char)u;
+		return 1;
+	}
+	if (u < 0x800) {
+		to[0] = (char)(0xc0 | u >> 6);
+		to[1] = (char)(0x80 | (u & 0x3f));
+		return 2;
+	}
+	if (u < 0x10000) {
+		to[0] = (char)(0xe0 | u >> 12);
+		to[1] = (char)(0x80 | (u >> 6 & 0x3f));
+		to[2] = (char)(0x80 | (u & 0x3f));
+		return 3;
+	}
+	to[0] = (char)(0xf0 | u >> 18);
+	to[1] = (char)(0x80 | (u >> 12 & 0x3f));
+	to[2] = (char)(0x80 | (u >> 6 & 0x3f));
+	to[3] = (char)(0x80 | (u & 0x3f));
+	return 4;
+}
+
+/* Replace the escapes of a validated string token by what they stand for and
+ * end it with a NUL, in place: decoded text is never longer. */
+static void
+json_decode(struct json *j, jsmntok_t *t)
+{
+	static const char from[] = "\"\\/bfnrt", to[] = "\"\\/\b\f\n\r\t";
+	size_t in = (size_t)t->start, out = in, end = (size_t)t->end;
+	unsigned u;
+
+	while (in < end) {
+		if (j->text[in] != '\\') {
+			j->text[out++] = j->text[in++];
+			continue;
+		}
+		if (j->text[in + 1] != 'u') {
+			j->text[out++] =
+			    to[strchr(from, j->text[in + 1]) - from];
+			in += 2;
+			continue;
+		}
+		u = json_hex4(j, in + 2);
+		in += 6;
+		if (u >= 0xd800 && u <= 0xdbff) {
+			u = 0x10000 + ((u - 0xd800) << 10) +
+			    (json_hex4(j, in + 2) - 0xdc00);
+			in += 6;
+		}
+		out += json_put_utf8(j->text + out, u);
+	}
+	j->text[out] = 0;
+	t->end = (int)out;
+}
+
+static const char *
+json_text(const struct json *j, int i)
+{
+	return j->text + j->tok[i].start;
+}
+
+static bool
+json_is_key(const struct json *j, int i)
+{
+	int p = j->tok[i].parent;
+
+	return p >= 0 && j->tok[p].type == JSMN_OBJECT;
+}
+
+/* "process.user.uid" of a token: its keys and indices from the top. */
+static char *
+json_path(const struct json *j, int i)
+{
+	char *path = base_dup("");
+	int p, k, n;
+
+	for (; i > 0; i = p) {
+		p = j->tok[i].parent;
+		if (json_is_key(j, i)) {
+			path = base_fmt("%.200s%s%s", json_text(j, i),
+			    *path && *path != '[' ? "." : "", path);
+		} else if (p >= 0 && j->tok[p].type == JSMN_ARRAY) {
+			for (n = 0, k = p + 1; k < i; k++)
+				n += j->tok[k].parent == p;
+			path = base_fmt("[%d]%s%s", n,
+			    *path && *path != '[' ? "." : "", path);
+		}
+	}
+	return path;
+}
+
+/* Die of the value at token i: "file:line:column: path: message". */
+NORETURN PRINTF(3, 4)
+static void
+json_die(const struct json *j, int i, const char *fmt, ...)
+{
+	struct text t = { 0 };
+	size_t at = (size_t)j->tok[i].start;
+	va_list ap;
+	char *path = json_path(j, i);
+
+	if (j->tok[i].type == JSMN_STRING)
+		at--;
+	va_start(ap, fmt);
+	base_vputf(&t, fmt, ap);
+	va_end(ap);
+	err_die("%s: %s%s%s", json_where(j, at), path, *path ? ": " : "", t.p);
+}
+
+/* No object has one key twice, compared as decoded (threat T69: two readers
+ * of one file must not see two things). One hash table for the whole text. */
+static void
+json_refuse_duplicates(const struct json *j)
+{
+	size_t size = 64, at;
+	uint64_t h;
+	const char *s;
+	int *slot, i;
+
+	while (size < (size_t)j->ntok * 2)
+		size *= 2;
+	slot = base_array(size, sizeof *slot);
+	for (i = 1; i < j->ntok; i++) {
+		if (!json_is_key(j, i))
+			continue;
+		h = 14695981039346656037u ^ (uint64_t)j->tok[i].parent;
+		for (s = json_text(j, i); *s; s++)
+			h = (h ^ (unsigned char)*s) * 1099511628211u;
+		h ^= h >> 29;
+		for (at = h & (size - 1); slot[at]; at = (at + 1) & (size - 1))
+			if (j->tok[slot[at]].parent == j->tok[i].parent &&
+			    !strcmp(json_text(j, slot[at]), json_text(j, i)))
+				json_die(j, i, "duplicate key");
+		slot[at] = i;
+	}
+}
+
+/* Make text a token tree. Dies of whatever is not JSON. text must be writable
+ * and stays in use. Any top-level value is taken: the caller looks at token 0. */
+static void
+json_parse(struct json *j, const char *file, char *text, size_t len)
+{
+	unsigned n;
+	jsmn_parser p;
+	int i;
+
+	memset(j, 0, sizeof *j);
+	j->file = file;
+	j->text = text;
+	j->len = len;
+	if (len > JSON_MAX_SIZE)
+		err_die("%s: larger than %zu MiB", file, JSON_MAX_SIZE >> 20);
+	if (memchr(text, 0, len))
+		err_die("%s: a NUL byte in the text",
+		    json_where(j, strlen(text)));
+	n = json_validate(j);
+	j->tok = base_array(n, sizeof *j->tok);
+	jsmn_init(&p);
+	j->ntok = jsmn_parse(&p, text, len, j->tok, n);
+	/* Strict jsmn wants a delimiter behind a lone top-level scalar. */
+	if (j->ntok != (int)n) {
+		if (n != 1)
+			err_die("%s: internal: %u values, jsmn found %d", file,
+			    n, j->ntok);
+		j->ntok = 1;
+		j->tok[0].type = JSMN_PRIMITIVE;
+		j->tok[0].parent = -1;
+		return;
+	}
+	for (i = 0; i < j->ntok; i++)
+		if (j->tok[i].type == JSMN_STRING)
+			json_decode(j, &j->tok[i]);
+	json_refuse_duplicates(j);
+}
+
+/* ---- looking up ---- */
+
+/* The token behind i and everything in it. */
+static int
+json_next(const struct json *j, int i)
+{
+	int end = j->tok[i].end, k = i + 1;
+
+	if (j->tok[i].type == JSMN_STRING && json_is_key(j, i))
+		return json_next(j, i + 1);
+	if (j->tok[i].type == JSMN_OBJECT || j->tok[i].type == JSMN_ARRAY)
+		while (k < j->ntok && j->tok[k].start < end)
+			k++;
+	return k;
+}
+
+static bool
+json_is_null(const struct json *j, int i)
+{
+	return j->tok[i].type == JSMN_PRIMITIVE && *json_text(j, i) == 'n';
+}
+
+static const char *
+json_kind(const struct json *j, int i)
+{
+	char c = *json_text(j, i);
+
+	switch (j->tok[i].type) {
+	case JSMN_OBJECT:
+		return "an object";
+	case JSMN_ARRAY:
+		return "an array";
+	case JSMN_STRING:
+		return "a string";
+	default:
+		return c == 'n'	       ? "null" :
+		    c == 't' || c == 'f' ? "a boolean" :
+					   "a number";
+	}
+}
+
+/* The value of key in object i; -1 when it is absent or null. */
+static int
+json_get(const struct json *j, int i, const char *key)
+{
+	int k, end = json_next(j, i);
+
+	for (k = i + 1; k < end; k = json_next(j, k))
+		if (!strcmp(json_text(j, k), key))
+			return json_is_null(j, k + 1) ? -1 : k + 1;
+	return -1;
+}
+
+static void
+json_expect(const struct json *j, int i, jsmntype_t type, const char *what)
+{
+	if (j->tok[i].type != type)
+		json_die(j, i, "expected %s, found %s", what, json_kind(j, i));
+}
+
+static const char *
+json_string(const struct json *j, int i)
+{
+	json_expect(j, i, JSMN_STRING, "a string");
+	return json_text(j, i);
+}
+
+static bool
+json_bool(const struct json *j, int i)
+{
+	char c = *json_text(j, i);
+
+	if (j->tok[i].type != JSMN_PRIMITIVE || (c != 't' && c != 'f'))
+		json_die(j, i, "expected a boolean, found %s", json_kind(j, i));
+	return c == 't';
+}
+
+/* An integer, exactly: sign and size through *neg and *v. No double is ever
+ * involved; 1.0 and 1e3 are refused as Go does. */
+static void
+json_integer(const struct json *j, int i, bool *neg, uint64_t *v)
+{
+	char *s;
+
+	if (j->tok[i].type != JSMN_PRIMITIVE ||
+	    !strchr("-0123456789", *json_text(j, i)))
+		json_die(j, i, "expected an integer, found %s",
+		    json_kind(j, i));
+	s = base_dupn(json_text(j, i),
+	    (size_t)(j->tok[i].end - j->tok[i].start));
+	*neg = *s == '-';
+	if (s[strcspn(s, ".eE")])
+		json_die(j, i, "expected an integer, found %s", s);
+	if (base_number(s + *neg, UINT64_MAX, v) < 0 ||
+	    (*neg && *v > (uint64_t)INT64_MAX + 1))
+		json_die(j, i, "%s is out of range", s);
+	if (*v == 0)
+		*neg = false;
+}
+
+static uint64_t
+json_unsigned(const struct json *j, int i, uint64_t max)
+{
+	uint64_t v;
+	bool neg;
+
+	json_integer(j, i, &neg, &v);
+	if (neg || v > max)
+		json_die(j, i, "%s%llu is out of range (0 to %llu)",
+		    neg ? "-" : "", (unsigned long long)v,
+		    (unsigned long long)max);
+	return v;
+}
+
+static int64_t
+json_signed(const struct json *j, int i)
+{
+	uint64_t v;
+	bool neg;
+
+	json_integer(j, i, &neg, &v);
+	if (!neg && v > INT64_MAX)
+		json_die(j, i, "%llu is out of range", (unsigned long long)v);
+	return neg ? (int64_t)(0 - v) : (int64_t)v;
+}
+
+/* The first value in i that asks for something: not null, false, 0, "", and
+ * no container of nothing but those. -1 when there is none (Docker sends
+ * zeros for what is not set). */
+static int
+json_nontrivial(const struct json *j, int i)
+{
+	int k, end = json_next(j, i);
+	const char *s;
+
+	for (k = i; k < end; k++) {
+		s = json_text(j, k);
+		if (json_is_key(j, k) || j->tok[k].type == JSMN_OBJECT ||
+		    j->tok[k].type == JSMN_ARRAY)
+			continue;
+		if (j->tok[k].type == JSMN_STRING ? *s : *s != 'n' &&
+			*s != 'f' && (*s != '0' || j->tok[k].end != j->tok[k].start + 1))
+			return k;
+	}
+	return -1;
+}
+
+/* ---- writing ---- */
+
+/* indent 0: all on one line. */
+struct json_out {
+	struct text t;
+	unsigned indent, depth;
+	bool more; /* a comma is due before the next member */
+};
+
+/* Start the next member: comma, line, key. key NULL inside arrays. */
+static void
+json_put_key(struct json_out *o, const char *key)
+{
+	if (o->more)
+		base_puts(&o->t, ",");
+	if (o->indent && o->depth)
+		base_putf(&o->t, "\n%*s", (int)(o->indent * o->depth), "");
+	if (key) {
+		base_put_json(&o->t, key);
+		base_puts(&o->t, o->indent ? ": " : ":");
+	}
+	o->more = true;
+}
+
+static void
+json_put_open(struct json_out *o, const char *key, char bracket)
+{
+	json_put_key(o, key);
+	base_put(&o->t, &bracket, 1);
+	o->depth++;
+	o->more = false;
+}
+
+static void
+json_put_close(struct json_out *o, char bracket)
+{
+	o->depth--;
+	if (o->more && o->indent)
+		base_putf(&o->t, "\n%*s", (int)(o->indent * o->depth), "");
+	base_put(&o->t, &bracket, 1);
+	o->more = true;
+}
+
+/* s NULL leaves the member out. */
+static void
+json_put_string(struct json_out *o, const char *key, const char *s)
+{
+	if (!s)
+		return;
+	json_put_key(o, key);
+	base_put_json(&o->t, s);
+}
+
+static void
+json_put_int(struct json_out *o, const char *key, int64_t v)
+{
+	json_put_key(o, key);
+	base_putf(&o->t, "%lld", (long long)v);
+}
+
+static void
+json_put_unsigned(struct json_out *o, const char *key, uint64_t v)
+{
+	json_put_key(o, key);
+	base_putf(&o->t, "%llu", (unsigned long long)v);
+}
+
+static void
+json_put_bool(struct json_out *o, const char *key, bool v)
+{
+	json_put_key(o, key);
+	base_puts(&o->t, v ? "true" : "false");
+}
+
+static void
+json_put_strings(struct json_out *o, const char *key, char *const *list)
+{
+	if (!list)
+		return;
+	json_put_open(o, key, '[');
+	for (; *list; list++)
+		json_put_string(o, NULL, *list);
+	json_put_close(o, ']');
+}
+
+/* == 7 SPEC =========================================== spec_ ==== [rows][pure]
+ * Owns:   struct spec and the tables of its fields.
+ * Calls:  BASE ERR TAB JSON. No system calls.
+ * Runs:   parent, before anything is done to the machine.
+ * Change: a new key is one row in a table below and one case in tests/spec.t.
+ *         What spec_check() refuses is listed in runtime-spec config.md.
+ *         Unknown keys are ignored, as the spec asks; a known key in the wrong
+ *         case is refused, for Go readers would take it (threat T69).
+ */
+enum spec_type {
+	T_STR,	 /* const char * */
+	T_BOOL,	 /* bool */
+	T_I64,	 /* struct spec_int, signed */
+	T_ID,	 /* struct spec_int: a uid or gid, never (uid_t)-1 */
+	T_U32,	 /* struct spec_int */
+	T_U64,	 /* struct spec_int */
+	T_WORD,	 /* struct spec_int: a word of a table */
+	T_STRS,	 /* char **, NULL at the end; NULL when absent */
+	T_IDS,	 /* struct spec_ids */
+	T_CAPS,	 /* uint64_t, a bit each */
+	T_MAP,	 /* struct spec_list of struct spec_pair */
+	T_OBJ,	 /* pointer to a struct of its own; NULL when absent */
+	T_LIST,	 /* struct spec_list of structs */
+	T_TOKEN, /* int: the token, for whoever reads it later */
+	T_LATER, /* known, not supported: refused when it asks for something */
+};
+
+enum { SPEC_REQUIRED = 1 };
+
+struct spec_shape {
+	const struct spec_field *fields;
+	size_t n, size;
+};
+
+struct spec_field {
+	const char *key;
+	enum spec_type type;
+	int flags;
+	size_t at;
+	const struct spec_shape *shape; /* T_OBJ, T_LIST */
+	const struct word *words;	/* T_WORD */
+	size_t nwords;
+};
+
+struct spec_int {
+	int64_t v; /* the bits of a uint64_t for T_U64 */
+	bool set;
+};
+
+struct spec_ids {
+	uint32_t *v;
+	size_t n;
+	bool set;
+};
+
+struct spec_list {
+	void *p;
+	size_t n;
+};
+
+struct spec_pair {
+	const char *key, *value;
+	int tok;
+};
+
+/* Every struct below begins with the token it came from, so that a check can
+ * name the line. Absent strings are NULL, absent integers have set false. */
+struct spec_root {
+	int tok;
+	const char *path;
+	bool readonly;
+};
+
+struct spec_user {
+	int tok;
+	struct spec_int uid, gid, umask;
+	struct spec_ids groups;
+};
+
+struct spec_size {
+	int tok;
+	struct spec_int height, width;
+};
+
+struct spec_caps {
+	int tok;
+	uint64_t bounding, effective, inheritable, permitted, ambient;
+};
+
+struct spec_rlimit {
+	int tok;
+	struct spec_int type, soft, hard;
+};
+
+struct spec_process {
+	int tok;
+	bool terminal, no_new_privileges;
+	struct spec_size *console_size;
+	struct spec_user *user;
+	char **args, **env;
+	const char *cwd, *apparmor, *selinux;
+	struct spec_caps *caps;
+	struct spec_list rlimits;
+	struct spec_int oom_score_adj;
+};
+
+struct spec_mount {
+	int tok;
+	const char *destination, *type, *source;
+	char **options;
+};
+
+struct spec_hook {
+	int tok;
+	const char *path;
+	char **args, **env;
+	struct spec_int timeout;
+};
+
+struct spec_hooks {
+	int tok;
+	struct spec_list list[HOOK_COUNT];
+};
+
+struct spec_ns {
+	int tok;
+	const char *type, *path;
+	enum tab_ns_index index;
+};
+
+struct spec_device {
+	int tok;
+	const char *path;
+	struct spec_int type, major, minor, mode, uid, gid;
+};
+
+struct spec_device_rule {
+	int tok;
+	bool allow;
+	const char *type, *access;
+	struct spec_int major, minor;
+};
+
+struct spec_resources {
+	int tok;
+	struct spec_list devices;
+};
+
+struct spec_scmp_arg {
+	int tok;
+	struct spec_int index, value, value_two;
+	const char *op;
+};
+
+struct spec_scmp_rule {
+	int tok;
+	char **names;
+	const char *action;
+	struct spec_int errno_ret;
+	struct spec_list args;
+};
+
+struct spec_seccomp {
+	int tok;
+	const char *action, *listener_path, *listener_metadata;
+	struct spec_int errno_ret;
+	char **archs, **flags;
+	struct spec_list rules;
+};
+
+struct spec_linux {
+	int tok;
+	struct spec_list namespaces, devices, sysctl;
+	struct spec_resources *resources;
+	struct spec_seccomp *seccomp;
+	const char *cgroups_path, *mount_label, *propagation;
+	char **masked, **readonly;
+};
+
+struct spec {
+	int tok;
+	const char *version, *hostname, *domainname;
+	struct spec_root *root;
+	struct spec_process *process;
+	struct spec_list mounts, annotations;
+	struct spec_hooks *hooks;
+	struct spec_linux *linux_;
+	struct json json;
+};
+
+/* clang-format off */
+#define F(key, type, s, m)        { key, type, 0, offsetof(struct s, m), NULL, NULL, 0 }
+#define FR(key, type, s, m)       { key, type, SPEC_REQUIRED, offsetof(struct s, m), NULL, NULL, 0 }
+#define FO(key, type, s, m, sh)   { key, type, 0, offsetof(struct s, m), &sh, NULL, 0 }
+#define FW(key, fl, s, m, tab)    { key, T_WORD, fl, offsetof(struct s, m), NULL, tab, LEN(tab) }
+#define LATER(key)                { key, T_LATER, 0, 0, NULL, NULL, 0 }
+#define SHAPE(name, s, f)         static const struct spec_shape name = { f, LEN(f), sizeof(struct s) }
+
+static const struct spec_field spec_f_root[] = {
+	FR("path",     T_STR,  spec_root, path),
+	F( "readonly", T_BOOL, spec_root, readonly),
+};
+SHAPE(spec_s_root, spec_root, spec_f_root);
+
+static const struct spec_field spec_f_user[] = {
+	F("uid",            T_ID,  spec_user, uid),
+	F("gid",            T_ID,  spec_user, gid),
+	F("umask",          T_U32, spec_user, umask),
+	F("additionalGids", T_IDS, spec_user, groups),
+	LATER("username"),
+};
+SHAPE(spec_s_user, spec_user, spec_f_user);
+
+static const struct spec_field spec_f_size[] = {
+	FR("height", T_U32, spec_size, height),
+	FR("width",  T_U32, spec_size, width),
+};
+SHAPE(spec_s_size, spec_size, spec_f_size);
+
+static const struct spec_field spec_f_caps[] = {
+	F("bounding",    T_CAPS, spec_caps, bounding),
+	F("effective",   T_CAPS, spec_caps, effective),
+	F("inheritable", T_CAPS, spec_caps, inheritable),
+	F("permitted",   T_CAPS, spec_caps, permitted),
+	F("ambient",     T_CAPS, spec_caps, ambient),
+};
+SHAPE(spec_s_caps, spec_caps, spec_f_caps);
+
+static const struct spec_field spec_f_rlimit[] = {
+	FW("type", SPEC_REQUIRED, spec_rlimit, type, tab_rlimit),
+	FR("soft", T_U64, spec_rlimit, soft),
+	FR("hard", T_U64, spec_rlimit, hard),
+};
+SHAPE(spec_s_rlimit, spec_rlimit, spec_f_rlimit);
+
+static const struct spec_field spec_f_process[] = {
+	F( "terminal",        T_BOOL, spec_process, terminal),
+	FO("consoleSize",     T_OBJ,  spec_process, console_size, spec_s_size),
+	FO("user",            T_OBJ,  spec_process, user, spec_s_user),
+	F( "args",            T_STRS, spec_process, args),
+	F( "env",             T_STRS, spec_process, env),
+	FR("cwd",             T_STR,  spec_process, cwd),
+	FO("capabilities",    T_OBJ,  spec_process, caps, spec_s_caps),
+	FO("rlimits",         T_LIST, spec_process, rlimits, spec_s_rlimit),
+	F( "noNewPrivileges", T_BOOL, spec_process, no_new_privileges),
+	F( "apparmorProfile", T_STR,  spec_process, apparmor),
+	F( "selinuxLabel",    T_STR,  spec_process, selinux),
+	F( "oomScoreAdj",     T_I64,  spec_process, oom_score_adj),
+	LATER("scheduler"),
+	LATER("ioPriority"),
+	LATER("execCPUAffinity"),
+};
+SHAPE(spec_s_process, spec_process, spec_f_process);
+
+static const struct spec_field spec_f_mount[] = {
+	FR("destination", T_STR,  spec_mount, destination),
+	F( "type",        T_STR,  spec_mount, type),
+	F( "source",      T_STR,  spec_mount, source),
+	F( "options",     T_STRS, spec_mount, options),
+	LATER("uidMappings"),
+	LATER("gidMappings"),
+};
+SHAPE(spec_s_mount, spec_mount, spec_f_mount);
+
+static const struct spec_field spec_f_hook[] = {
+	FR("path",    T_STR,  spec_hook, path),
+	F( "args",    T_STRS, spec_hook, args),
+	F( "env",     T_STRS, spec_hook, env),
+	F( "timeout", T_I64,  spec_hook, timeout),
+};
+SHAPE(spec_s_hook, spec_hook, spec_f_hook);
+
+static const struct spec_field spec_f_hooks[] = {
+	FO("prestart",        T_LIST, spec_hooks, list[HOOK_PRESTART], spec_s_hook),
+	FO("createRuntime",   T_LIST, spec_hooks, list[HOOK_CREATE_RUNTIME], spec_s_hook),
+	FO("createContainer", T_LIST, spec_hooks, list[HOOK_CREATE_CONTAINER], spec_s_hook),
+	FO("startContainer",  T_LIST, spec_hooks, list[HOOK_START_CONTAINER], spec_s_hook),
+	FO("poststart",       T_LIST, spec_hooks, list[HOOK_POSTSTART], spec_s_hook),
+	FO("poststop",        T_LIST, spec_hooks, list[HOOK_POSTSTOP], spec_s_hook),
+};
+SHAPE(spec_s_hooks, spec_hooks, spec_f_hooks);
+
+static const struct spec_field spec_f_ns[] = {
+	FR("type", T_STR, spec_ns, type),
+	F( "path", T_STR, spec_ns, path),
+};
+SHAPE(spec_s_ns, spec_ns, spec_f_ns);
+
+static const struct spec_field spec_f_device[] = {
+	FR("path",     T_STR, spec_device, path),
+	FW("type",     SPEC_REQUIRED, spec_device, type, tab_devtype),
+	F( "major",    T_I64, spec_device, major),
+	F( "minor",    T_I64, spec_device, minor),
+	F( "fileMode", T_U32, spec_device, mode),
+	F( "uid",      T_ID,  spec_device, uid),
+	F( "gid",      T_ID,  spec_device, gid),
+};
+SHAPE(spec_s_device, spec_device, spec_f_device);
+
+static const struct spec_field spec_f_rule[] = {
+	F("allow",  T_BOOL, spec_device_rule, allow),
+	F("type",   T_STR,  spec_device_rule, type),
+	F("major",  T_I64,  spec_device_rule, major),
+	F("minor",  T_I64,  spec_device_rule, minor),
+	F("access", T_STR,  spec_device_rule, access),
+};
+SHAPE(spec_s_rule, spec_device_rule, spec_f_rule);
+
+static const struct spec_field spec_f_resources[] = {
+	FO("devices", T_LIST, spec_resources, devices, spec_s_rule),
+	LATER("memory"),
+	LATER("cpu"),
+	LATER("pids"),
+	LATER("blockIO"),
+	LATER("hugepageLimits"),
+	LATER("network"),
+	LATER("rdma"),
+	LATER("unified"),
+};
+SHAPE(spec_s_resources, spec_resources, spec_f_resources);
+
+static const struct spec_field spec_f_scmp_arg[] = {
+	FR("index",    T_U32, spec_scmp_arg, index),
+	FR("value",    T_U64, spec_scmp_arg, value),
+	F( "valueTwo", T_U64, spec_scmp_arg, value_two),
+	FR("op",       T_STR, spec_scmp_arg, op),
+};
+SHAPE(spec_s_scmp_arg, spec_scmp_arg, spec_f_scmp_arg);
+
+static const struct spec_field spec_f_scmp_rule[] = {
+	FR("names",    T_STRS, spec_scmp_rule, names),
+	FR("action",   T_STR,  spec_scmp_rule, action),
+	F( "errnoRet", T_U32,  spec_scmp_rule, errno_ret),
+	FO("args",     T_LIST, spec_scmp_rule, args, spec_s_scmp_arg),
+};
+SHAPE(spec_s_scmp_rule, spec_scmp_rule, spec_f_scmp_rule);
+
+static const struct spec_field spec_f_seccomp[] = {
+	F( "defaultAction",    T_STR,  spec_seccomp, action),
+	F( "defaultErrnoRet",  T_U32,  spec_seccomp, errno_ret),
+	F( "architectures",    T_STRS, spec_seccomp, archs),
+	F( "flags",            T_STRS, spec_seccomp, flags),
+	F( "listenerPath",     T_STR,  spec_seccomp, listener_path),
+	F( "listenerMetadata", T_STR,  spec_seccomp, listener_metadata),
+	FO("syscalls",         T_LIST, spec_seccomp, rules, spec_s_scmp_rule),
+};
+SHAPE(spec_s_seccomp, spec_seccomp, spec_f_seccomp);
+
+static const struct spec_field spec_f_linux[] = {
+	FO("namespaces",        T_LIST, spec_linux, namespaces, spec_s_ns),
+	FO("devices",           T_LIST, spec_linux, devices, spec_s_device),
+	F( "sysctl",            T_MAP,  spec_linux, sysctl),
+	FO("resources",         T_OBJ,  spec_linux, resources, spec_s_resources),
+	FO("seccomp",           T_OBJ,  spec_linux, seccomp, spec_s_seccomp),
+	F( "cgroupsPath",       T_STR,  spec_linux, cgroups_path),
+	F( "mountLabel",        T_STR,  spec_linux, mount_label),
+	F( "rootfsPropagation", T_STR,  spec_linux, propagation),
+	F( "maskedPaths",       T_STRS, spec_linux, masked),
+	F( "readonlyPaths",     T_STRS, spec_linux, readonly),
+	LATER("uidMappings"),
+	LATER("gidMappings"),
+	LATER("timeOffsets"),
+	LATER("netDevices"),
+	LATER("intelRdt"),
+	LATER("memoryPolicy"),
+	LATER("personality"),
+};
+SHAPE(spec_s_linux, spec_linux, spec_f_linux);
+
+static const struct spec_field spec_f_top[] = {
+	FR("ociVersion",  T_STR,  spec, version),
+	FO("root",        T_OBJ,  spec, root, spec_s_root),
+	FO("process",     T_OBJ,  spec, process, spec_s_process),
+	F( "hostname",    T_STR,  spec, hostname),
+	F( "domainname",  T_STR,  spec, domainname),
+	FO("mounts",      T_LIST, spec, mounts, spec_s_mount),
+	FO("hooks",       T_OBJ,  spec, hooks, spec_s_hooks),
+	F( "annotations", T_MAP,  spec, annotations),
+	FO("linux",       T_OBJ,  spec, linux_, spec_s_linux),
+};
+SHAPE(spec_s_top, spec, spec_f_top);
+#undef F
+#undef FR
+#undef FO
+#undef FW
+#undef LATER
+#undef SHAPE
+/* clang-format on */
+
+static void spec_fill(const struct json *j, int i, const struct spec_shape *sh,
+    char *to); /* the shape cycle */
+
+static char **
+spec_strings(const struct json *j, int i)
+{
+	char **list;
+	int k, n = 0;
+
+	json_expect(j, i, JSMN_ARRAY, "an array of strings");
+	list = base_array((size_t)j->tok[i].size + 1, sizeof *list);
+	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+		list[n++] = base_dup(json_string(j, k));
+	return list;
+}
+
+static void
+spec_ids(const struct json *j, int i, struct spec_ids *ids)
+{
+	int k;
+
+	json_expect(j, i, JSMN_ARRAY, "an array of ids");
+	ids->v = base_array((size_t)j->tok[i].size, sizeof *ids->v);
+	ids->set = true;
+	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+		ids->v[ids->n++] =
+		    (uint32_t)json_unsigned(j, k, UINT32_MAX - 1);
+}
+
+/* An unknown capability is a grant that this version cannot give: noted, not
+ * refused, so that newer engines work on older runtimes (design.md 7). */
+static uint64_t
+spec_caps(const struct json *j, int i)
+{
+	uint64_t mask = 0, bit;
+	const char *name;
+	int k;
+
+	json_expect(j, i, JSMN_ARRAY, "an array of capabilities");
+	for (k = i + 1; k < json_next(j, i); k = json_next(j, k)) {
+		name = json_string(j, k);
+		if (tab_find(tab_cap, LEN(tab_cap), name, &bit) == 0)
+			mask |= (uint64_t)1 << bit;
+		else
+			err_note(base_fmt("unknown capability %s is not granted",
+			    name));
+	}
+	return mask;
+}
+
+static void
+spec_map(const struct json *j, int i, struct spec_list *map)
+{
+	struct spec_pair *p;
+	int k;
+
+	json_expect(j, i, JSMN_OBJECT, "an object");
+	p = map->p = base_array((size_t)j->tok[i].size, sizeof *p);
+	for (k = i + 1; k < json_next(j, i); k = json_next(j, k)) {
+		p[map->n].tok = k;
+		p[map->n].key = json_text(j, k);
+		p[map->n++].value = json_string(j, k + 1);
+	}
+}
+
+static void
+spec_objects(const struct json *j, int i, const struct spec_shape *sh,
+    struct spec_list *list)
+{
+	int k;
+
+	json_expect(j, i, JSMN_ARRAY, "an array");
+	list->p = base_array((size_t)j->tok[i].size, sh->size);
+	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+		spec_fill(j, k, sh, (char *)list->p + list->n++ * sh->size);
+}
+
+/* Store the value of token i as field f asks. */
+static void
+spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
+{
+	struct spec_int *n = (struct spec_int *)(void *)at;
+	uint64_t word;
+	char *obj;
+
+	switch (f->type) {
+	case T_STR:
+		*(const char **)(void *)at = json_string(j, i);
+		return;
+	case T_BOOL:
+		*(bool *)at = json_bool(j, i);
+		return;
+	case T_I64:
+		n->v = json_signed(j, i);
+		n->set = true;
+		return;
+	case T_ID: /* (uid_t)-1 means "leave alone" to the kernel: T33 */
+		n->v = (int64_t)json_unsigned(j, i, UINT32_MAX - 1);
+		n->set = true;
+		return;
+	case T_U32:
+		n->v = (int64_t)json_unsigned(j, i, UINT32_MAX);
+		n->set = true;
+		return;
+	case T_U64:
+		n->v = (int64_t)json_unsigned(j, i, UINT64_MAX);
+		n->set = true;
+		return;
+	case T_WORD:
+		if (tab_find(f->words, f->nwords, json_string(j, i), &word) < 0)
+			json_die(j, i, "unknown %s '%s'", f->key,
+			    json_text(j, i));
+		n->v = (int64_t)word;
+		n->set = true;
+		return;
+	case T_STRS:
+		*(char ***)(void *)at = spec_strings(j, i);
+		return;
+	case T_IDS:
+		spec_ids(j, i, (struct spec_ids *)(void *)at);
+		return;
+	case T_CAPS:
+		*(uint64_t *)(void *)at = spec_caps(j, i);
+		return;
+	case T_MAP:
+		spec_map(j, i, (struct spec_list *)(void *)at);
+		return;
+	case T_OBJ:
+		obj = base_alloc(f->shape->size);
+		spec_fill(j, i, f->shape, obj);
+		*(void **)(void *)at = obj;
+		return;
+	case T_LIST:
+		spec_objects(j, i, f->shape, (struct spec_list *)(void *)at);
+		return;
+	case T_TOKEN:
+		*(int *)(void *)at = i;
+		return;
+	case T_LATER:
+		i = json_nontrivial(j, i);
+		if (i >= 0)
+			json_die(j, i, "not supported by this version of ocirt");
+		return;
+	}
+}
+
+/* Fill a struct from object i. Unknown keys are skipped. */
+static void
+spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
+{
+	const struct spec_field *f;
+	uint64_t seen = 0;
+	int k, end;
+	size_t n;
+
+	json_expect(j, i, JSMN_OBJECT, "an object");
+	*(int *)(void *)to = i;
+	end = json_next(j, i);
+	for (k = i + 1; k < end; k = json_next(j, k)) {
+		for (n = 0; n < sh->n; n++) {
+			f = &sh->fields[n];
+			if (strcasecmp(f->key, json_text(j, k)))
+				continue;
+			if (strcmp(f->key, json_text(j, k)))
+				json_die(j, k, "wrong case, expected '%s'",
+				    f->key);
+			if (!json_is_null(j, k + 1)) {
+				spec_set(j, k + 1, f, to + f->at);
+				seen |= (uint64_t)1 << n;
+			}
+			break;
+		}
+	}
+	for (n = 0; n < sh->n; n++)
+		if ((sh->fields[n].flags & SPEC_REQUIRED) && !(seen >> n & 1))
+			json_die(j, i, "'%s' is missing", sh->fields[n].key);
+}
+
+/* Die of the value of key in the object a struct came from, or of the object
+ * when the key is not there. */
+#define spec_die(s, obj, key, ...)                                           \
+	do {                                                                 \
+		int spec_tok_ = json_get(&(s)->json, (obj)->tok, key);       \
+		json_die(&(s)->json,                                         \
+		    spec_tok_ >= 0 ? spec_tok_ : (obj)->tok, __VA_ARGS__);   \
+	} while (0)
+
+static void
+spec_check_version(const struct spec *s)
+{
+	const char *v = s->version;
+	size_t n = strspn(v, "0123456789");
+
+	if (!n || v[n] != '.')
+		spec_die(s, s, "ociVersion", "'%s' is no version", v);
+	if (n != 1 || *v != '1')
+		spec_die(s, s, "ociVersion",
+		    "version %s is not supported (expected 1.x)", v);
+}
+
+/* Own namespace of a kind, or one joined by path: then *ns is it. */
+static const struct spec_ns *
+spec_ns(const struct spec *s, enum tab_ns_index which)
+{
+	const struct spec_ns *ns = s->linux_ ? s->linux_->namespaces.p : NULL;
+	size_t i;
+
+	for (i = 0; ns && i < s->linux_->namespaces.n; i++)
+		if (ns[i].index == which)
+			return &ns[i];
+	return NULL;
+}
+
+static void
+spec_check_namespaces(const struct spec *s)
+{
+	struct spec_ns *ns = s->linux_->namespaces.p;
+	size_t i, k;
+
+	for (i = 0; i < s->linux_->namespaces.n; i++) {
+		for (k = 0; k < NS_COUNT; k++)
+			if (!strcmp(tab_ns[k].name, ns[i].type))
+				break;
+		if (k == NS_COUNT)
+			spec_die(s, &ns[i], "type",
+			    "namespace '%s' does not exist", ns[i].type);
+		ns[i].index = (enum tab_ns_index)k;
+		if (ns[i].path && !*ns[i].path)
+			ns[i].path = NULL;
+		if (ns[i].path || k == NS_USER || k == NS_TIME)
+			spec_die(s, &ns[i], ns[i].path ? "path" : "type",
+			    "%s is not supported by this version of ocirt",
+			    ns[i].path ? "joining a namespace" :
+					 "this namespace");
+		for (k = 0; k < i; k++)
+			if (ns[k].index == ns[i].index)
+				spec_die(s, &ns[i], "type",
+				    "malformed spec file: duplicated ns '%s'",
+				    ns[i].type);
+	}
+}
+
+/* Threat T36: a sysctl that is not the container's own would be the host's. */
+static void
+spec_check_sysctl(const struct spec *s)
+{
+	const struct spec_pair *p = s->linux_->sysctl.p;
+	const struct tab_sysctl *t;
+	char *key, *c;
+	size_t i, k, n;
+
+	for (i = 0; i < s->linux_->sysctl.n; i++) {
+		key = base_dup(p[i].key);
+		/* net/ipv4/conf/eth0.1/x: '.' and '/' swap when '/' is first */
+		if (key[strcspn(key, "./")] == '/')
+			for (c = key; *c; c++)
+				*c = *c == '/' ? '.' : *c == '.' ? '/' : *c;
+		for (k = 0; k < LEN(tab_sysctl); k++) {
+			t = &tab_sysctl[k];
+			n = strlen(t->key);
+			if (t->key[n - 1] == '.' ? !strncmp(key, t->key, n) :
+						   !strcmp(key, t->key))
+				break;
+		}
+		if (!strcmp(key, "kernel.hostname"))
+			json_die(&s->json, p[i].tok,
+			    "use 'hostname' instead of this sysctl");
+		if (k == LEN(tab_sysctl) || strstr(key, "..") ||
+		    strstr(key, "./") || key[strlen(key) - 1] == '.')
+			json_die(&s->json, p[i].tok,
+			    "sysctl \"%s\" is not in a separate kernel namespace",
+			    p[i].key);
+		if (!spec_ns(s, tab_sysctl[k].ns))
+			json_die(&s->json, p[i].tok,
+			    "sysctl \"%s\" needs a %s namespace", p[i].key,
+			    tab_ns[tab_sysctl[k].ns].name);
+		if (strchr(p[i].value, '\n'))
+			json_die(&s->json, p[i].tok, "a newline in the value");
+	}
+}
+
+static void
+spec_check_paths(const struct spec *s, const char *key, char *const *list)
+{
+	size_t i;
+
+	if (list && *list && !spec_ns(s, NS_MNT))
+		spec_die(s, s->linux_, key,
+		    "unable to restrict paths without a private mount namespace");
+	for (i = 0; list && list[i]; i++)
+		if (list[i][0] != '/')
+			spec_die(s, s->linux_, key,
+			    "'%s' is no absolute path", list[i]);
+}
+
+static void
+spec_check_devices(const struct spec *s)
+{
+	const struct spec_device *d = s->linux_->devices.p;
+	const struct spec_device_rule *r;
+	size_t i;
+
+	for (i = 0; i < s->linux_->devices.n; i++) {
+		if (d[i].path[0] != '/')
+			spec_die(s, &d[i], "path", "expected an absolute path");
+		if (d[i].type.v != S_IFIFO && (!d[i].major.set || !d[i].minor.set))
+			json_die(&s->json, d[i].tok,
+			    "'major' and 'minor' are missing");
+	}
+	if (!s->linux_->resources)
+		return;
+	r = s->linux_->resources->devices.p;
+	for (i = 0; i < s->linux_->resources->devices.n; i++) {
+		if (!r[i].access || !*r[i].access)
+			json_die(&s->json, r[i].tok,
+			    "device access at %zu field cannot be empty", i);
+		if (r[i].access[strspn(r[i].access, "rwm")])
+			spec_die(s, &r[i], "access", "expected some of 'rwm'");
+		if (r[i].type && (!r[i].type[0] || r[i].type[1] ||
+				     !strchr("abc", r[i].type[0])))
+			spec_die(s, &r[i], "type", "expected 'a', 'b' or 'c'");
+	}
+}
+
+static void
+spec_check_linux(const struct spec *s)
+{
+	uint64_t v;
+
+	spec_check_namespaces(s);
+	spec_check_sysctl(s);
+	spec_check_paths(s, "maskedPaths", s->linux_->masked);
+	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
+	spec_check_devices(s);
+	if (s->linux_->propagation && *s->linux_->propagation &&
+	    tab_find(tab_propagation, LEN(tab_propagation),
+		s->linux_->propagation, &v) < 0)
+		spec_die(s, s->linux_, "rootfsPropagation",
+		    "rootfsPropagation=%s is not supported",
+		    s->linux_->propagation);
+	if (!SECCOMP && s->linux_->seccomp)
+		spec_die(s, s->linux_, "seccomp",
+		    "a filter is asked for, but ocirt was built without seccomp");
+}
+
+static void
+spec_check_env(const struct spec *s, int tok, char *const *env)
+{
+	size_t i;
+
+	for (i = 0; env && env[i]; i++)
+		if (env[i][0] == '=' || !strchr(env[i], '='))
+			json_die(&s->json, tok,
+			    "entry %zu is not NAME=VALUE", i);
+}
+
+static void
+spec_check_process(const struct spec *s, const struct spec_process *p)
+{
+	const struct spec_rlimit *r = p->rlimits.p;
+	size_t i, k;
+
+	if (p->cwd[0] != '/')
+		spec_die(s, p, "cwd", "Cwd must be an absolute path");
+	if (!p->args || !p->args[0])
+		spec_die(s, p, "args", "process args cannot be empty");
+	spec_check_env(s, json_get(&s->json, p->tok, "env"), p->env);
+	for (i = 0; i < p->rlimits.n; i++) {
+		for (k = 0; k < i; k++)
+			if (r[k].type.v == r[i].type.v)
+				spec_die(s, &r[i], "type", "duplicate rlimit");
+		if ((uint64_t)r[i].soft.v > (uint64_t)r[i].hard.v)
+			spec_die(s, &r[i], "soft", "above 'hard'");
+	}
+	if (p->user && p->user->umask.v > 0777)
+		spec_die(s, p->user, "umask", "out of range (0 to 511)");
+	if (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000)
+		spec_die(s, p, "oomScoreAdj", "out of range (-1000 to 1000)");
+	if (p->console_size && (p->console_size->height.v > UINT16_MAX ||
+				   p->console_size->width.v > UINT16_MAX))
+		spec_die(s, p, "consoleSize", "out of range (0 to 65535)");
+}
+
+static void
+spec_check_hooks(const struct spec *s)
+{
+	const struct spec_hook *h;
+	size_t i, k;
+
+	for (i = 0; i < HOOK_COUNT; i++) {
+		h = s->hooks->list[i].p;
+		for (k = 0; k < s->hooks->list[i].n; k++) {
+			if (h[k].path[0] != '/')
+				spec_die(s, &h[k], "path",
+				    "expected an absolute path");
+			if (h[k].timeout.set && h[k].timeout.v <= 0)
+				spec_die(s, &h[k], "timeout",
+				    "expected more than 0 seconds");
+			spec_check_env(s,
+			    json_get(&s->json, h[k].tok, "env"), h[k].env);
+		}
+	}
+}
+
+/* What is right in form but cannot be meant: dies of the first such value. */
+static void
+spec_check(const struct spec *s)
+{
+	const struct spec_pair *a = s->annotations.p;
+	size_t i;
+
+	spec_check_version(s);
+	if (!s->root)
+		json_die(&s->json, 0, "'root' is missing");
+	if (!*s->root->path)
+		spec_die(s, s->root, "path", "expected a path");
+	if (s->linux_)
+		spec_check_linux(s);
+	if (s->process)
+		spec_check_process(s, s->process);
+	if (s->hooks)
+		spec_check_hooks(s);
+	if (s->hostname && *s->hostname && !spec_ns(s, NS_UTS))
+		spec_die(s, s, "hostname",
+		    "unable to set hostname without a private UTS namespace");
+	if (s->domainname && *s->domainname && !spec_ns(s, NS_UTS))
+		spec_die(s, s, "domainname",
+		    "unable to set domainname without a private UTS namespace");
+	for (i = 0; i < s->annotations.n; i++)
+		if (!*a[i].key)
+			json_die(&s->json, a[i].tok, "an annotation needs a name");
+}
+
+/* config.json as struct spec, checked; dies of anything wrong in it. text is
+ * used and changed in place. */
+static struct spec *
+spec_read(const char *file, char *text, size_t len)
+{
+	struct spec *s = base_alloc(sizeof *s);
+
+	json_parse(&s->json, file, text, len);
+	json_expect(&s->json, 0, JSMN_OBJECT, "an object");
+	spec_fill(&s->json, 0, &spec_s_top, (char *)s);
+	spec_check(s);
+	return s;
+}
+
+/* A process file of "exec --process": the same object as config.json's
+ * process. */
+static struct spec *
+spec_read_process(const char *file, char *text, size_t len)
+{
+	struct spec *s = base_alloc(sizeof *s);
+
+	json_parse(&s->json, file, text, len);
+	json_expect(&s->json, 0, JSMN_OBJECT, "an object");
+	s->process = base_alloc(sizeof *s->process);
+	spec_fill(&s->json, 0, &spec_s_process, (char *)s->process);
+	spec_check_process(s, s->process);
+	return s;
+}
+
+/* == 8 PLAN =========================================== plan_ ==== [pure]
+ * Owns:   struct host (what this machine offers), struct plan (everything
+ *         that will be done to it), printing the plan.
+ * Calls:  SPEC TAB JSON; system calls only in plan_probe().
+ * Runs:   parent, before the clone; the child gets it by copy-on-write.
+ * Change: a new kind of work on the file system is one op here, one function
+ *         in fs_ops, one test in tests/plan.t and one in tests/fs.t.
+ */
+
+/* One mounted cgroup hierarchy, found by type in mountinfo, never by path:
+ * all of v1, hybrid and v2 hosts come out of the same list. */
+struct host_hier {
+	const char *mount;	 /* mount point */
+	const char *root;	 /* what part of the hierarchy is mounted */
+	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" on v2 */
+	const char *own;	 /* our own cgroup, as /proc/self/cgroup says */
+	bool v2;
+};
+
+struct host {
+	struct host_hier hier[32];
+	size_t nhier;
+	bool cgroupns; /* the kernel has cgroup namespaces */
+	bool kcore;
+};
+
+enum plan_op { OP_ROOT, OP_MOUNT, OP_BIND, OP_CGROUP, OP_DEVICE, OP_LINK,
+	OP_CONSOLE, OP_MASK, OP_READONLY, OP_PIVOT, OP_REMOUNT_RO,
+	OP_PROPAGATE, OP_COUNT };
+
+/* The words that "ocirt plan" prints. */
+static const char *const plan_op_name[OP_COUNT] = {
+	[OP_ROOT] = "root",
+	[OP_MOUNT] = "mount",
+	[OP_BIND] = "bind",
+	[OP_CGROUP] = "cgroup-mount",
+	[OP_DEVICE] = "device",
+	[OP_LINK] = "link",
+	[OP_CONSOLE] = "console",
+	[OP_MASK] = "mask",
+	[OP_READONLY] = "read-only",
+	[OP_PIVOT] = "pivot",
+	[OP_REMOUNT_RO] = "remount-ro",
+	[OP_PROPAGATE] = "propagate",
+};
+
+struct plan_step {
+	enum plan_op op;
+	const char *target; /* path in the container */
+	const char *source; /* host path, link target or mount source */
+	const char *type, *data;
+	unsigned long flags, cleared; /* MS_ flags asked for, asked away */
+	uint64_t rec_set, rec_clear;  /* recursive, MOUNT_ATTR_ bits */
+	unsigned long props[4];	      /* propagation, in order */
+	size_t nprops;
+	mode_t mode; /* OP_DEVICE: type and mode */
+	dev_t dev;
+	uint32_t uid, gid;
+};
+
+/* The container's cgroup in one hierarchy. */
+struct plan_cgroup {
+	const struct host_hier *hier;
+	const char *dir; /* absolute path on the host */
+};
+
+struct plan {
+	const struct spec *spec;
+	const struct spec_process *process;
+	const char *id, *bundle, *rootfs;
+	unsigned clone_flags; /* new namespaces, but the cgroup one */
+	bool cgroupns;	      /* unshared by the child once it is placed */
+	bool lo_up, no_new_keyring;
+	unsigned long propagation; /* of the whole tree, before any mount */
+	struct plan_step *steps;
+	size_t nsteps, steps_cap;
+	struct plan_cgroup *cgroups;
+	size_t ncgroups;
+	bool device_rules; /* a v1 devices hierarchy takes the rules */
+};
+
+/* A field of mountinfo without its octal escapes, in place. */
+static char *
+plan_unescape(char *s)
+{
+	char *in = s, *out = s;
+
+	for (; *in; in++) {
+		if (in[0] == '\\' && in[1] && in[2] && in[3]) {
+			*out++ = (char)((in[1] - '0') << 6 |
+			    (in[2] - '0') << 3 | (in[3] - '0'));
+			in += 3;
+		} else {
+			*out++ = *in;
+		}
+	}
+	*out = 0;
+	return s;
+}
+
+/* Is the comma-separated word in the list? */
+static bool
+plan_has_word(const char *list, const char *word)
+{
+	size_t n = strlen(word);
+	const char *p;
+
+	for (p = list; (p = strstr(p, word)); p += n)
+		if ((p == list || p[-1] == ',') && (!p[n] || p[n] == ','))
+			return true;
+	return false;
+}
+
+/* One line of mountinfo (proc(5)); true when it is a cgroup hierarchy that
+ * can be written to. super gets the super block options. */
+static bool
+plan_parse_mount(char *line, struct host_hier *h, char **super)
+{
+	char *field[6], *sep = strstr(line, " - "), *type, *opts;
+	size_t i;
+
+	if (!sep)
+		return false;
+	*sep = 0;
+	sep += 3;
+	for (i = 0; i < LEN(field); i++)
+		if (!(field[i] = base_cut(&line, " ")))
+			return false;
+	type = base_cut(&sep, " ");
+	base_cut(&sep, " ");
+	opts = base_cut(&sep, " ");
+	if (!type || !opts || strncmp(type, "cgroup", 6))
+		return false;
+	h->v2 = !strcmp(type, "cgroup2");
+	h->root = plan_unescape(field[3]);
+	h->mount = plan_unescape(field[4]);
+	*super = opts;
+	return !plan_has_word(field[5], "ro") && !plan_has_word(opts, "ro") &&
+	    (h->v2 || !strcmp(type, "cgroup"));
+}
+
+/* Give a hierarchy the line of /proc/self/cgroup that is about it: v2 is
+ * "0::/path", v1 "N:controllers:/path". */
+static bool
+plan_match_cgroup(struct host_hier *h, const char *super, const char *cgroups)
+{
+	char *copy = base_dup(cgroups), *line, *ctrl, *path, *word, *list;
+	bool all;
+
+	while ((line = base_cut(&copy, "\n"))) {
+		ctrl = strchr(line, ':');
+		path = ctrl ? strchr(ctrl + 1, ':') : NULL;
+		if (!path)
+			continue;
+		*path++ = 0;
+		ctrl++;
+		all = h->v2 == !*ctrl;
+		list = base_dup(ctrl);
+		while (all && (word = base_cut(&list, ",")))
+			all = plan_has_word(super, word);
+		if (!all)
+			continue;
+		h->controllers = ctrl;
+		h->own = path;
+		return true;
+	}
+	return false;
+}
+
+/* Ask the machine what it offers. Dies of nothing: what cannot be found is
+ * not there. */
+static void
+plan_probe(struct host *host)
+{
+	char *mounts = sys_proc_read("self/mountinfo");
+	char *cgroups = sys_proc_read("self/cgroup");
+	char *line, *super;
+	struct host_hier h;
+	size_t i;
+
+	host->cgroupns = sys_proc() >= 0 &&
+	    faccessat(sys_proc(), "self/ns/cgroup", F_OK, 0) == 0;
+	host->kcore = sys_proc() >= 0 &&
+	    faccessat(sys_proc(), "kcore", F_OK, 0) == 0;
+	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
+		if (!plan_parse_mount(line, &h, &super) ||
+		    !plan_match_cgroup(&h, super, cgroups))
+			continue;
+		for (i = 0; i < host->nhier; i++)
+			if (!strcmp(host->hier[i].controllers, h.controllers))
+				break;
+		if (i == host->nhier && i < LEN(host->hier))
+			host->hier[host->nhier++] = h;
+	}
+}
+
+/* ---- cgroups ---- */
+
+/* The hierarchy's path rel as a directory of this host; what is mounted may
+ * be a part of the hierarchy (h->root). */
+static char *
+plan_cgroup_dir(const struct host_hier *h, const char *rel)
+{
+	size_t n = strlen(h->root);
+
+	if (n > 1 && !strncmp(rel, h->root, n) && (!rel[n] || rel[n] == '/'))
+		rel += n;
+	return base_abs("/", base_fmt("%s/%s", h->mount, rel));
+}
+
+/* cgroupsPath: absolute below the mount point; relative (and none: the id) as
+ * runc has it, below our own cgroup on v1, beside it on v2, where a cgroup
+ * with processes cannot have children with controllers. */
+static void
+plan_cgroups(struct plan *p, const struct host *host)
+{
+	const struct spec *s = p->spec;
+	const char *want = s->linux_ ? s->linux_->cgroups_path : NULL, *own;
+	const struct host_hier *h;
+	char *rel, *slash;
+	size_t i;
+
+	if (!want || !*want)
+		want = p->id;
+	p->cgroups = base_array(host->nhier, sizeof *p->cgroups);
+	for (i = 0; i < host->nhier; i++) {
+		h = &host->hier[i];
+		rel = base_abs("/", want);
+		if (!strcmp(rel, "/"))
+			spec_die(s, s->linux_, "cgroupsPath",
+			    "'%s' names the root cgroup", want);
+		if (*want != '/') {
+			own = h->own;
+			if (h->v2) {
+				own = base_dup(own);
+				slash = strrchr(own, '/');
+				if (slash)
+					*slash = 0;
+			}
+			rel = base_abs("/", base_fmt("%s%s", own, rel));
+		}
+		p->cgroups[p->ncgroups].hier = h;
+		p->cgroups[p->ncgroups++].dir = plan_cgroup_dir(h, rel);
+	}
+	if (!host->nhier)
+		err_note("no cgroup hierarchy is mounted: running without");
+}
+
+/* Device rules need a device controller. The bare deny rule that every
+ * default bundle carries may go without one, for without CAP_MKNOD nothing
+ * can be made that it would refuse; any other rule may not (design.md 7). */
+static void
+plan_device_rules(struct plan *p)
+{
+	const struct spec *s = p->spec;
+	const struct spec_device_rule *r;
+	const struct spec_caps *c = p->process ? p->process->caps : NULL;
+	size_t i;
+
+	if (!s->linux_ || !s->linux_->resources ||
+	    !s->linux_->resources->devices.n)
+		return;
+	for (i = 0; i < p->ncgroups; i++)
+		if (plan_has_word(p->cgroups[i].hier->controllers, "devices"))
+			p->device_rules = true;
+	if (p->device_rules)
+		return;
+	r = s->linux_->resources->devices.p;
+	if (s->linux_->resources->devices.n == 1 && !r->allow &&
+	    (!r->type || *r->type == 'a') && r->major.v <= 0 &&
+	    r->minor.v <= 0 &&
+	    (!c || !((c->bounding | c->effective | c->permitted |
+			 c->inheritable | c->ambient) >>
+			TAB_CAP_MKNOD & 1))) {
+		err_note("no v1 device controller: the rule that denies all "
+			 "devices is not enforced");
+		return;
+	}
+	json_die(&s->json, r->tok,
+	    "device rules need the v1 'devices' controller (CONFIG_CGROUP_DEVICE), which this host has not mounted");
+}
+
+/* ---- file system ---- */
+
+static struct plan_step *
+plan_add(struct plan *p, enum plan_op op, const char *target)
+{
+	struct plan_step *grown, *st;
+
+	if (p->nsteps == p->steps_cap) {
+		p->steps_cap = p->steps_cap * 2 + 64;
+		grown = base_array(p->steps_cap, sizeof *grown);
+		if (p->nsteps)
+			memcpy(grown, p->steps, p->nsteps * sizeof *grown);
+		p->steps = grown;
+	}
+	st = &p->steps[p->nsteps++];
+	st->op = op;
+	st->target = target;
+	return st;
+}
+
+static void
+plan_mount_option(struct plan_step *st, const struct spec *s,
+    const struct spec_mount *m, const char *word, struct text *data)
+{
+	const struct tab_mntopt *o = tab_mntopt;
+
+	while (o < tab_mntopt + LEN(tab_mntopt) && strcmp(o->name, word))
+		o++;
+	if (o == tab_mntopt + LEN(tab_mntopt)) {
+		if (data->n)
+			base_puts(data, ",");
+		base_puts(data, word);
+		return;
+	}
+	switch (o->kind) {
+	case MO_FLAG:
+		st->flags = (st->flags & ~o->clear) | o->set;
+		st->cleared = (st->cleared & ~o->set) | o->clear;
+		return;
+	case MO_PROP:
+		if (st->nprops == LEN(st->props))
+			spec_die(s, m, "options", "too many propagations");
+		st->props[st->nprops++] = o->set;
+		return;
+	case MO_REC:
+		st->rec_set = (st->rec_set & ~o->clear) | o->set;
+		st->rec_clear = (st->rec_clear & ~o->set) | o->clear;
+		return;
+	case MO_IDMAP:
+	case MO_TMPCOPYUP:
+		spec_die(s, m, "options",
+		    "'%s' is not supported by this version of ocirt", word);
+	}
+}
+
+static void
+plan_mount(struct plan *p, const struct spec_mount *m)
+{
+	const struct spec *s = p->spec;
+	struct plan_step *st;
+	struct text data = { 0 };
+	char **o;
+
+	st = plan_add(p, OP_MOUNT, base_abs("/", m->destination));
+	if (m->destination[0] != '/')
+		err_note(base_fmt("mount destination '%s' is relative, taken "
+				  "from /", m->destination));
+	if (!strcmp(st->target, "/"))
+		spec_die(s, m, "destination",
+		    "mountpoint is on the top of rootfs");
+	for (o = m->options; o && *o; o++)
+		plan_mount_option(st, s, m, *o, &data);
+	if (m->type && !strcmp(m->type, "bind") && !(st->flags & MS_BIND))
+		st->flags |= MS_BIND | MS_REC;
+	st->type = m->type && *m->type ? m->type : NULL;
+	st->source = m->source;
+	st->data = data.n ? data.p : NULL;
+	if (st->flags & MS_BIND) {
+		st->op = OP_BIND;
+		st->type = NULL;
+		if (!m->source || !*m->source)
+			json_die(&s->json, m->tok, "a bind needs a 'source'");
+		st->source = base_abs(p->bundle, m->source);
+		if (st->data)
+			spec_die(s, m, "options",
+			    "data options on a bind mount: %s", st->data);
+	} else if (!st->type && !(st->flags & MS_REMOUNT)) {
+		json_die(&s->json, m->tok, "'type' is missing");
+	} else if (st->type && !strcmp(st->type, "cgroup")) {
+		st->op = OP_CGROUP;
+	}
+	if (!st->source)
+		st->source = st->type;
+}
+
+/* Filled while it is still writable: made read-only at the end (M13). */
+static bool
+plan_late_ro(const struct plan_step *st)
+{
+	return (st->flags & MS_RDONLY) && st->op == OP_MOUNT && st->type &&
+	    (!strcmp(st->type, "tmpfs") || !strcmp(st->target, "/dev"));
+}
+
+static void
+plan_device(struct plan *p, const char *path, mode_t mode, dev_t dev,
+    uint32_t uid, uint32_t gid)
+{
+	struct plan_step *st = plan_add(p, OP_DEVICE, base_abs("/", path));
+
+	st->mode = mode;
+	st->dev = dev;
+	st->uid = uid;
+	st->gid = gid;
+}
+
+/* The config's devices, and the default ones that it does not replace. */
+static void
+plan_devices(struct plan *p)
+{
+	const struct spec_linux *l = p->spec->linux_;
+	const struct spec_device *d = l->devices.p;
+	size_t i, k;
+
+	for (i = 0; i < LEN(tab_dev); i++) {
+		for (k = 0; k < l->devices.n; k++)
+			if (!strcmp(base_abs("/", d[k].path), tab_dev[i].path))
+				break;
+		if (k == l->devices.n)
+			plan_device(p, tab_dev[i].path, S_IFCHR | 0666,
+			    makedev(tab_dev[i].major, tab_dev[i].minor), 0, 0);
+	}
+	for (i = 0; i < l->devices.n; i++) {
+		if (!strcmp(d[i].path, "/dev/ptmx"))
+			continue;
+		plan_device(p, d[i].path,
+		    (mode_t)d[i].type.v |
+			(d[i].mode.set ? (mode_t)d[i].mode.v & 07777 : 0666),
+		    makedev((unsigned)d[i].major.v, (unsigned)d[i].minor.v),
+		    (uint32_t)d[i].uid.v, (uint32_t)d[i].gid.v);
+	}
+}
+
+/* /dev of the container, unless it is somebody else's (a bind mount). */
+static void
+plan_dev(struct plan *p, const struct host *host)
+{
+	struct plan_step *st;
+	bool devpts = false;
+	size_t i, n = p->nsteps;
+
+	for (i = 0; i < n; i++) {
+		if (p->steps[i].op == OP_BIND &&
+		    !strcmp(p->steps[i].target, "/dev"))
+			return;
+		devpts |= !strcmp(p->steps[i].target, "/dev/pts");
+	}
+	plan_devices(p);
+	for (i = 0; i < LEN(tab_link); i++) {
+		if (!host->kcore && !strcmp(tab_link[i].target, "/proc/kcore"))
+			continue;
+		st = plan_add(p, OP_LINK, tab_link[i].path);
+		st->source = tab_link[i].target;
+	}
+	if (devpts) {
+		st = plan_add(p, OP_LINK, "/dev/ptmx");
+		st->source = "pts/ptmx";
+	}
+	if (p->process && p->process->terminal)
+		plan_add(p, OP_CONSOLE, "/dev/console");
+}
+
+/* Each path once, in the order given. */
+static void
+plan_paths(struct plan *p, enum plan_op op, char *const *list)
+{
+	size_t i, k;
+
+	for (i = 0; list && list[i]; i++) {
+		for (k = 0; k < i; k++)
+			if (!strcmp(list[k], list[i]))
+				break;
+		if (k == i)
+			plan_add(p, op, list[i]);
+	}
+}
+
+static void
+plan_steps(struct plan *p, const struct host *host)
+{
+	const struct spec *s = p->spec;
+	const struct spec_mount *m = s->mounts.p;
+	struct plan_step *st;
+	uint64_t prop = MS_SLAVE | MS_REC;
+	size_t i, n;
+
+	if (s->linux_->propagation && *s->linux_->propagation)
+		tab_find(tab_propagation, LEN(tab_propagation),
+		    s->linux_->propagation, &prop);
+	p->propagation = (unsigned long)prop | MS_REC;
+	st = plan_add(p, OP_ROOT, "/");
+	st->source = p->rootfs;
+	for (i = 0; i < s->mounts.n; i++)
+		plan_mount(p, &m[i]);
+	plan_dev(p, host);
+	plan_paths(p, OP_READONLY, s->linux_->readonly);
+	plan_paths(p, OP_MASK, s->linux_->masked);
+	plan_add(p, OP_PIVOT, "/");
+	for (i = 0, n = p->nsteps; i < n; i++)
+		if (plan_late_ro(&p->steps[i]))
+			plan_add(p, OP_REMOUNT_RO, p->steps[i].target);
+	if (prop & (MS_SHARED | MS_UNBINDABLE)) {
+		st = plan_add(p, OP_PROPAGATE, "/");
+		st->props[st->nprops++] = (unsigned long)prop;
+	}
+	if (s->root->readonly)
+		plan_add(p, OP_REMOUNT_RO, "/");
+}
+
+static void
+plan_namespaces(struct plan *p, const struct host *host)
+{
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		if (!spec_ns(p->spec, (enum tab_ns_index)i))
+			continue;
+		if (i != NS_CGROUP)
+			p->clone_flags |= tab_ns[i].flag;
+		else if (host->cgroupns)
+			p->cgroupns = true;
+		else
+			err_note("no cgroup namespaces: needs CONFIG_CGROUPS, "
+				 "Linux 4.6");
+	}
+	p->lo_up = spec_ns(p->spec, NS_NET) != NULL;
+}
+
+/* Everything that create and run will do. bundle is absolute. Dies of what
+ * the host cannot give. */
+static struct plan *
+plan_make(const struct spec *s, const struct host *host, const char *id,
+    const char *bundle)
+{
+	struct plan *p = base_alloc(sizeof *p);
+
+	p->spec = s;
+	p->process = s->process;
+	p->id = id;
+	p->bundle = bundle;
+	p->rootfs = base_abs(bundle, s->root->path);
+	if (!strcmp(p->rootfs, "/"))
+		spec_die(s, s->root, "path", "the host's own root directory");
+	if (!spec_ns(s, NS_MNT))
+		json_die(&s->json, s->linux_ ? s->linux_->tok : 0,
+		    "a container without a mount namespace is not supported by this version of ocirt");
+	plan_namespaces(p, host);
+	plan_cgroups(p, host);
+	plan_device_rules(p);
+	plan_steps(p, host);
+	return p;
+}
+
+/* ---- printing ---- */
+
+/* "nosuid,nodev" of MS_ flags; "" when there are none. */
+static char *
+plan_flag_words(unsigned long flags)
+{
+	struct text t = { 0 };
+	size_t i;
+
+	base_puts(&t, "");
+	for (i = 0; i < LEN(tab_mntflag); i++)
+		if (flags & tab_mntflag[i].ms)
+			base_putf(&t, "%s%s", t.n ? "," : "",
+			    tab_mntflag[i].name);
+	for (i = 0; i < LEN(tab_fsflag); i++)
+		if (flags & tab_fsflag[i].value)
+			base_putf(&t, "%s%s", t.n ? "," : "",
+			    tab_fsflag[i].name);
+	if (flags & MS_REC)
+		base_putf(&t, "%srec", t.n ? "," : "");
+	if (flags & MS_REMOUNT)
+		base_putf(&t, "%sremount", t.n ? "," : "");
+	return t.p;
+}
+
+/* "rro,rnosuid" of recursive MOUNT_ATTR_ bits. */
+static char *
+plan_attr_words(uint64_t attr)
+{
+	struct text t = { 0 };
+	size_t i;
+
+	base_puts(&t, "");
+	for (i = 0; i < LEN(tab_mntflag); i++)
+		if (attr & tab_mntflag[i].attr)
+			base_putf(&t, "%sr%s", t.n ? "," : "",
+			    tab_mntflag[i].name);
+	return t.p;
+}
+
+/* Both forms of the output are made of the same calls: a section, then keys
+ * and values. Text is "key value" lines; JSON is members. */
+struct plan_out {
+	struct json_out j;
+	struct text t;
+	bool json;
+};
+
+static void
+plan_print_pair(struct plan_out *o, const char *key, const char *value)
+{
+	if (!value || !*value)
+		return;
+	if (o->json)
+		json_put_string(&o->j, key, value);
+	else
+		base_putf(&o->t, " %s %s", key, value);
+}
+
+static void
+plan_print_step(struct plan_out *o, const struct plan_step *st)
+{
+	size_t i;
+
+	if (o->json)
+		json_put_open(&o->j, NULL, '{');
+	else
+		base_putf(&o->t, "%-12s %s", plan_op_name[st->op], st->target);
+	if (o->json) {
+		json_put_string(&o->j, "op", plan_op_name[st->op]);
+		json_put_string(&o->j, "target", st->target);
+	}
+	plan_print_pair(o, "type", st->type);
+	plan_print_pair(o, "source", st->source);
+	plan_print_pair(o, "flags", plan_flag_words(st->flags));
+	plan_print_pair(o, "cleared", plan_flag_words(st->cleared));
+	plan_print_pair(o, "recursive", plan_attr_words(st->rec_set));
+	plan_print_pair(o, "recursive-cleared", plan_attr_words(st->rec_clear));
+	plan_print_pair(o, "data", st->data);
+	for (i = 0; i < st->nprops; i++)
+		plan_print_pair(o, i ? "then" : "propagation",
+		    tab_word(tab_propagation, LEN(tab_propagation),
+			st->props[i]));
+	if (st->op == OP_DEVICE) {
+		plan_print_pair(o, "node",
+		    S_ISFIFO(st->mode) ? "p" :
+					 base_fmt("%c %u:%u",
+					     S_ISBLK(st->mode) ? 'b' : 'c',
+					     major(st->dev), minor(st->dev)));
+		plan_print_pair(o, "mode", base_fmt("%04o", st->mode & 07777));
+		plan_print_pair(o, "owner",
+		    base_fmt("%u:%u", st->uid, st->gid));
+	}
+	if (o->json)
+		json_put_close(&o->j, '}');
+	else
+		base_puts(&o->t, "\n");
+}
+
+/* A line of its own: "key value". */
+static void
+plan_print_line(struct plan_out *o, const char *key, const char *value)
+{
+	if (o->json)
+		json_put_string(&o->j, key, value);
+	else if (value)
+		base_putf(&o->t, "%-12s %s\n", key, value);
+}
+
+static void
+plan_print_list(struct plan_out *o, const char *key, char *const *list)
+{
+	if (!list || !*list)
+		return;
+	if (o->json) {
+		json_put_strings(&o->j, key, list);
+		return;
+	}
+	base_putf(&o->t, "%-12s", key);
+	for (; *list; list++)
+		base_putf(&o->t, " %s", *list);
+	base_puts(&o->t, "\n");
+}
+
+static void
+plan_print_caps(struct plan_out *o, const char *key, uint64_t mask)
+{
+	char *list[LEN(tab_cap) + 1];
+	size_t i, n = 0;
+
+	for (i = 0; i < LEN(tab_cap); i++)
+		if (mask >> tab_cap[i].value & 1)
+			list[n++] = base_dup(tab_cap[i].name);
+	list[n] = NULL;
+	plan_print_list(o, key, list);
+}
+
+static void
+plan_print_process(struct plan_out *o, const struct spec_process *p)
+{
+	const struct spec_rlimit *r = p->rlimits.p;
+	size_t i;
+
+	plan_print_list(o, "args", p->args);
+	plan_print_list(o, "env", p->env);
+	plan_print_line(o, "cwd", p->cwd);
+	plan_print_line(o, "user",
+	    base_fmt("%u:%u", p->user ? (unsigned)p->user->uid.v : 0,
+		p->user ? (unsigned)p->user->gid.v : 0));
+	plan_print_line(o, "terminal", p->terminal ? "yes" : "no");
+	plan_print_line(o, "no-new-privs", p->no_new_privileges ? "yes" : "no");
+	if (p->caps) {
+		plan_print_caps(o, "bounding", p->caps->bounding);
+		plan_print_caps(o, "effective", p->caps->effective);
+		plan_print_caps(o, "permitted", p->caps->permitted);
+		plan_print_caps(o, "inheritable", p->caps->inheritable);
+		plan_print_caps(o, "ambient", p->caps->ambient);
+	}
+	for (i = 0; i < p->rlimits.n; i++)
+		plan_print_line(o,
+		    tab_word(tab_rlimit, LEN(tab_rlimit),
+			(uint64_t)r[i].type.v),
+		    base_fmt("%llu:%llu", (unsigned long long)r[i].soft.v,
+			(unsigned long long)r[i].hard.v));
+}
+
+static void
+plan_print_namespaces(struct plan_out *o, const struct plan *p)
+{
+	char *list[NS_COUNT + 1];
+	size_t i, n = 0;
+
+	for (i = 0; i < NS_COUNT; i++)
+		if ((p->clone_flags & tab_ns[i].flag) ||
+		    (i == NS_CGROUP && p->cgroupns))
+			list[n++] = base_dup(tab_ns[i].name);
+	list[n] = NULL;
+	plan_print_list(o, "namespaces", list);
+}
+
+static void
+plan_print_rest(struct plan_out *o, const struct plan *p)
+{
+	const struct spec *s = p->spec;
+	const struct spec_pair *kv = s->linux_->sysctl.p;
+	const struct spec_hook *h;
+	char **list = base_array(p->ncgroups + 1, sizeof *list);
+	size_t i, k;
+
+	for (i = 0; i < p->ncgroups; i++)
+		list[i] = base_dup(p->cgroups[i].dir);
+	plan_print_list(o, "cgroups", list);
+	list = base_array(s->linux_->sysctl.n + 1, sizeof *list);
+	for (i = 0; i < s->linux_->sysctl.n; i++)
+		list[i] = base_fmt("%s=%s", kv[i].key, kv[i].value);
+	plan_print_list(o, "sysctl", list);
+	for (i = 0; s->hooks && i < HOOK_COUNT; i++) {
+		h = s->hooks->list[i].p;
+		list = base_array(s->hooks->list[i].n + 1, sizeof *list);
+		for (k = 0; k < s->hooks->list[i].n; k++)
+			list[k] = base_dup(h[k].path);
+		plan_print_list(o, tab_hook[i], list);
+	}
+	list = base_array(err.nnotes + 1, sizeof *list);
+	for (i = 0; i < err.nnotes; i++)
+		list[i] = err.notes[i];
+	plan_print_list(o, "notes", list);
+}
+
+/* The whole plan as text for people or, json, as one object. */
+static struct text
+plan_print(const struct plan *p, bool json)
+{
+	struct plan_out o = { .json = json, .j = { .indent = 2 } };
+	size_t i;
+
+	if (json)
+		json_put_open(&o.j, NULL, '{');
+	plan_print_line(&o, "id", p->id);
+	plan_print_line(&o, "bundle", p->bundle);
+	plan_print_line(&o, "rootfs", p->rootfs);
+	plan_print_line(&o, "hostname", p->spec->hostname);
+	plan_print_line(&o, "domainname", p->spec->domainname);
+	plan_print_namespaces(&o, p);
+	plan_print_rest(&o, p);
+	if (json)
+		json_put_open(&o.j, "steps", '[');
+	for (i = 0; i < p->nsteps; i++)
+		plan_print_step(&o, &p->steps[i]);
+	if (json)
+		json_put_close(&o.j, ']');
+	if (p->process)
+		plan_print_process(&o, p->process);
+	if (json) {
+		json_put_close(&o.j, '}');
+		base_puts(&o.j.t, "\n");
+	}
+	return json ? o.j.t : o.t;
+}
+
+/* == 9 STATE ========================================== state_ ==== [order]
+ * Owns:   the state root, a container's directory in it, its journal
+ *         state.json, the status it has now.
+ * Calls:  ERR SYS JSON SPEC. Never the bundle.
+ * Runs:   parent.
+ * Trusts: only directories that are ours and that nobody else can write.
+ * Change: state.json is written before the first side effect (phase creating)
+ *         and names everything that delete must undo; the rename that says
+ *         created or running is the last act of create. A new thing to undo
+ *         is a member here first.
+ */
+#define STATE_FILE "state.json"
+#define STATE_CONFIG "config.json"
+#define STATE_START "start"   /* FIFO: start writes, init waits */
+#define STATE_REPORT "report" /* FIFO: init writes how execve went */
+
+enum state_status { ST_CREATING, ST_CREATED, ST_RUNNING, ST_STOPPED };
+
+static const char *const state_word[] = { "creating", "created", "running",
+	"stopped" };
+
+struct state {
+	int tok;
+	const char *version, *id, *phase, *bundle, *rootfs, *created;
+	struct spec_int pid, start_time; /* init */
+	struct spec_int owner_pid, owner_start, uid;
+	bool private_pid, hooks;
+	char **cgroups, **notes;
+	struct spec_list annotations;
+	int root, dir; /* descriptors of the state root and the container's
+			  directory */
+};
+
+/* clang-format off */
+#define S(key, type, m) { key, type, 0, offsetof(struct state, m), NULL, NULL, 0 }
+static const struct spec_field state_fields[] = {
+	S("ociVersion",  T_STR,  version),
+	S("id",          T_STR,  id),
+	S("phase",       T_STR,  phase),
+	S("pid",         T_I64,  pid),
+	S("startTime",   T_U64,  start_time),
+	S("ownerPid",    T_I64,  owner_pid),
+	S("ownerStart",  T_U64,  owner_start),
+	S("uid",         T_ID,   uid),
+	S("bundle",      T_STR,  bundle),
+	S("rootfs",      T_STR,  rootfs),
+	S("created",     T_STR,  created),
+	S("privatePid",  T_BOOL, private_pid),
+	S("hooks",       T_BOOL, hooks),
+	S("cgroups",     T_STRS, cgroups),
+	S("notes",       T_STRS, notes),
+	S("annotations", T_MAP,  annotations),
+};
+#undef S
+static const struct spec_shape state_shape = {
+	state_fields, LEN(state_fields), sizeof(struct state)
+};
+/* clang-format on */
+
+/* The id may name a file and nothing else (threat T50). */
+static void
+state_check_id(const char *id)
+{
+	if (!*id)
+		err_die("container id cannot be empty");
+	if (strlen(id) > 255 || !strcmp(id, ".") || !strcmp(id, "..") ||
+	    id[strspn(id, "abcdefghijklmnopqrstuvwxyz"
+			  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")])
+		err_die("invalid container ID format");
+}
+
+/* The state roots to look in, best first; NULL at the end. --root is the only
+ * one when given (design.md 7). */
+static const char **
+state_roots(const char *given)
+{
+	const char **list = base_array(6, sizeof *list), *env;
+	size_t n = 0;
+
+	if (given) {
+		list[n++] = given;
+		return list;
+	}
+	env = getenv("OCIRT_ROOT");
+	if (env && *env)
+		list[n++] = env;
+	list[n++] = STATEDIR;
+	env = getenv("XDG_RUNTIME_DIR");
+	if (geteuid() != 0 && env && *env)
+		list[n++] = base_fmt("%s/ocirt", env);
+	list[n++] = base_fmt("/dev/shm/ocirt-%u", (unsigned)geteuid());
+	return list;
+}
+
+/* Others must not be able to plant state (threat T51). */
+static bool
+state_root_is_ours(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
+}
+
+/* Make path and the directories above it. */
+static int
+state_mkdirs(const char *path)
+{
+	char *p = base_dup(path), *slash;
+
+	if (mkdir(p, 0700) == 0 || errno == EEXIST)
+		return 0;
+	if (errno != ENOENT || !(slash = strrchr(p, '/')) || slash == p)
+		return -1;
+	*slash = 0;
+	if (state_mkdirs(p) < 0)
+		return -1;
+	return mkdir(path, 0700) == 0 || errno == EEXIST ? 0 : -1;
+}
+
+/* Open one state root; make: create it where it is missing. */
+static int
+state_open_root(const char *path, bool make)
+{
+	int fd;
+
+	fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0 && errno == ENOENT && make && state_mkdirs(path) == 0)
+		fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd >= 0 && !state_root_is_ours(fd)) {
+		close(fd);
+		errno = EPERM;
+		return -1;
+	}
+	return fd;
+}
+
+/* Is the directory still linked? A lock on a removed one protects nothing. */
+static bool
+state_is_linked(const struct state *st)
+{
+	struct stat s;
+
+	return fstat(st->dir, &s) == 0 && s.st_nlink > 0;
+}
+
+static void
+state_unlink(struct state *st)
+{
+	static const char *const names[] = { STATE_START, STATE_REPORT,
+		STATE_CONFIG, "." STATE_FILE, STATE_FILE };
+	size_t i;
+
+	for (i = 0; i < LEN(names); i++)
+		unlinkat(st->dir, names[i], 0);
+	if (unlinkat(st->root, st->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
+		err_warn("remove state of %s:", st->id);
+}
+
+static void
+state_undo(void *arg)
+{
+	state_unlink(arg);
+}
+
+/* Write the journal: the whole of it or nothing. */
+static int
+state_try_save(const struct state *st)
+{
+	struct json_out o = { 0 };
+	const struct spec_pair *a = st->annotations.p;
+	size_t i;
+
+	json_put_open(&o, NULL, '{');
+	json_put_string(&o, "ociVersion", st->version);
+	json_put_string(&o, "id", st->id);
+	json_put_string(&o, "phase", st->phase);
+	json_put_int(&o, "pid", st->pid.v);
+	json_put_unsigned(&o, "startTime", (uint64_t)st->start_time.v);
+	json_put_int(&o, "ownerPid", st->owner_pid.v);
+	json_put_unsigned(&o, "ownerStart", (uint64_t)st->owner_start.v);
+	json_put_int(&o, "uid", st->uid.v);
+	json_put_string(&o, "bundle", st->bundle);
+	json_put_string(&o, "rootfs", st->rootfs);
+	json_put_string(&o, "created", st->created);
+	json_put_bool(&o, "privatePid", st->private_pid);
+	json_put_bool(&o, "hooks", st->hooks);
+	json_put_strings(&o, "cgroups", st->cgroups);
+	json_put_strings(&o, "notes", st->notes);
+	json_put_open(&o, "annotations", '{');
+	for (i = 0; i < st->annotations.n; i++)
+		json_put_string(&o, a[i].key, a[i].value);
+	json_put_close(&o, '}');
+	json_put_close(&o, '}');
+	return sys_replace_file(st->dir, STATE_FILE, 0600, o.t.p, o.t.n);
+}
+
+static void
+state_save(const struct state *st)
+{
+	if (state_try_save(st) < 0)
+		err_die("write state:");
+}
+
+/* Take the id: of many that try, mkdir lets one through. From here on err_die
+ * removes it again. The directory is locked until st->dir is closed. */
+static void
+state_create(struct state *st, const char *given, bool optional)
+{
+	const char **root = state_roots(given);
+
+	state_check_id(st->id);
+	st->dir = st->root = -1;
+	for (; *root && st->root < 0; root++)
+		st->root = state_open_root(*root, true);
+	if (st->root < 0 && optional && !given) {
+		err_note("no writable state directory: the container is "
+			 "not listed");
+		return;
+	}
+	if (st->root < 0)
+		err_die("state directory %s (hint: --root, $OCIRT_ROOT):",
+		    given ? given : STATEDIR);
+	if (mkdirat(st->root, st->id, 0700) < 0) {
+		if (errno == EEXIST)
+			err_die("container with given ID already exists");
+		err_die("make state directory:");
+	}
+	st->dir = sys_open(st->root, st->id,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (st->dir < 0 || flock(st->dir, LOCK_EX) < 0)
+		err_die("lock state directory:");
+	if (!state_is_linked(st))
+		err_die("the container was deleted while it was created");
+	err_undo(state_undo, st);
+}
+
+static void
+state_load(void *arg)
+{
+	struct state *st = arg;
+	struct json j;
+	char *text;
+	size_t len;
+
+	text = sys_read_file(st->dir, STATE_FILE, &len);
+	if (!text)
+		err_die("read %s:", STATE_FILE);
+	json_parse(&j, STATE_FILE, text, len);
+	spec_fill(&j, 0, &state_shape, (char *)st);
+	if (!st->phase || !st->bundle || !st->created)
+		err_die("%s: incomplete", STATE_FILE);
+}
+
+/* A damaged journal still has a directory that delete -f can remove: false,
+ * and st holds nothing but its descriptors and the id. */
+static bool
+state_try_load(struct state *st)
+{
+	struct state empty = { .id = st->id, .root = st->root, .dir = st->dir };
+
+	if (err_try(state_load, st)) {
+		st->id = empty.id;
+		return true;
+	}
+	*st = empty;
+	return false;
+}
+
+/* Open the directory of a container below one root, or -1. */
+static int
+state_open_dir(struct state *st, const char *root)
+{
+	st->root = state_open_root(root, false);
+	if (st->root < 0)
+		return -1;
+	st->dir = sys_open(st->root, st->id,
+	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (st->dir < 0)
+		sys_close(&st->root);
+	return st->dir;
+}
+
+/* Find a container in all roots; false when there is none. Its journal is
+ * loaded; st->phase is NULL when that is damaged or not written yet. */
+static bool
+state_find(struct state *st, const char *given, const char *id)
+{
+	const char **root = state_roots(given);
+
+	state_check_id(id);
+	memset(st, 0, sizeof *st);
+	st->id = base_dup(id);
+	st->dir = st->root = -1;
+	for (; *root; root++)
+		if (state_open_dir(st, *root) >= 0) {
+			state_try_load(st);
+			return true;
+		}
+	return false;
+}
+
+/* Is the process the journal names still there, and not another one that has
+ * its pid by now? */
+static bool
+state_lives(const struct spec_int *pid, const struct spec_int *start)
+{
+	return pid->v > 1 && start->v &&
+	    sys_start_time((pid_t)pid->v) == (uint64_t)start->v;
+}
+
+static bool
+state_owner_lives(const struct state *st)
+{
+	return state_lives(&st->owner_pid, &st->owner_start);
+}
+
+/* What the container is now. The start FIFO has a reader only while init
+ * waits in it: so nobody has to record the step from created to running. */
+static enum state_status
+state_now(const struct state *st)
+{
+	CLOSEFD int fd = -1;
+
+	if (!st->phase || !strcmp(st->phase, "creating"))
+		return st->phase && state_owner_lives(st) ? ST_CREATING :
+							    ST_STOPPED;
+	if (!state_lives(&st->pid, &st->start_time))
+		return ST_STOPPED;
+	if (strcmp(st->phase, "created"))
+		return ST_RUNNING;
+	fd = sys_open(st->dir, STATE_START, O_WRONLY | O_NONBLOCK | O_NOFOLLOW,
+	    0);
+	return fd < 0 ? ST_RUNNING : ST_CREATED;
+}
+
+/* The container an operation is about: dies when there is none. */
+static void
+state_get(struct state *st, const char *given, const char *id)
+{
+	DIR *dir;
+	struct dirent *d;
+	struct state other;
+	const char **root;
+	uint64_t pid;
+
+	if (state_find(st, given, id) && st->phase)
+		return;
+	if (st->dir >= 0)
+		err_die("state of the container is damaged (hint: delete --force)");
+	/* A number may be meant as the pid (design.md 7). */
+	if (base_number(id, INT_MAX, &pid) == 0) {
+		for (root = state_roots(given); *root; root++) {
+			int fd = state_open_root(*root, false);
+
+			dir = fd < 0 ? NULL : fdopendir(fd);
+			while (dir && (d = readdir(dir)))
+				if (d->d_name[0] != '.' &&
+				    state_find(&other, *root, d->d_name) &&
+				    other.phase && other.pid.v == (int64_t)pid)
+					err_die("container does not exist (hint: %s is the pid of '%s')",
+					    id, d->d_name);
+		}
+	}
+	err_die("container does not exist");
+}
+
+/* The state as the spec and runc have it, for state, list and hooks. pid 0:
+ * left out, as for poststop. */
+static void
+state_put(struct json_out *o, const struct state *st, enum state_status now,
+    int64_t pid, bool full, const char *owner)
+{
+	const struct spec_pair *a = st->annotations.p;
+	struct text notes = { 0 };
+	size_t i;
+
+	json_put_open(o, NULL, '{');
+	json_put_string(o, "ociVersion", SPEC_VERSION);
+	json_put_string(o, "id", st->id);
+	if (pid || full)
+		json_put_int(o, "pid", pid);
+	json_put_string(o, "status", state_word[now]);
+	json_put_string(o, "bundle", st->bundle ? st->bundle : "");
+	if (full) {
+		json_put_string(o, "rootfs", st->rootfs ? st->rootfs : "");
+		json_put_string(o, "created", st->created ? st->created : "");
+	}
+	for (i = 0; st->notes && st->notes[i]; i++)
+		base_putf(&notes, "%s%s", i ? "; " : "", st->notes[i]);
+	if (st->annotations.n || notes.n) {
+		json_put_open(o, "annotations", '{');
+		for (i = 0; i < st->annotations.n; i++)
+			json_put_string(o, a[i].key, a[i].value);
+		if (notes.n)
+			json_put_string(o, "org.ocirt.degraded", notes.p);
+		json_put_close(o, '}');
+	}
+	if (full)
+		json_put_string(o, "owner", owner);
+	json_put_close(o, '}');
+}
+
+/* == 10 CGROUP ========================================== cg_ ==== [order]
+ * Owns:   the container's own cgroup in each hierarchy: make, enter, list,
+ *         kill, remove.
+ * Calls:  ERR SYS TAB PLAN.
+ * Runs:   parent; it never enters the container's cgroups itself.
+ * Trusts: names from the journal only below a cgroup file system (T56).
+ * Change: limits come as one table here, a row a resource field.
+ */
+#define CG_MAGIC 0x27e0eb /* v1, linux/magic.h */
+#define CG_DEADLINE 10000 /* ms until a kill or a removal is given up */
+
+/* v1 cpuset: a new group has no cpus and mems and refuses processes until it
+ * has; give it its parent's. Some hosts mount with noprefix. */
+static void
+cg_fill_cpuset(const char *dir)
+{
+	static const char *const file[][2] = { { "cpuset.cpus", "cpus" },
+		{ "cpuset.mems", "mems" } };
+	char *up = base_dup(dir), *value;
+	size_t i, k;
+
+	*strrchr(up, '/') = 0;
+	for (i = 0; i < LEN(file); i++) {
+		for (k = 0; k < 2; k++) {
+			value = sys_read_file(AT_FDCWD,
+			    base_fmt("%s/%s", up, file[i][k]), NULL);
+			if (!value)
+				continue;
+			if (sys_write_file(AT_FDCWD,
+				base_fmt("%s/%s", dir, file[i][k]), value) < 0)
+				err_die("fill %s/%s:", dir, file[i][k]);
+			break;
+		}
+	}
+}
+
+/* mkdir -p. 0 made, 1 was there, -1 and errno. */
+static int
+cg_try_mkdir(const char *dir, bool cpuset)
+{
+	char *up = base_dup(dir), *slash = strrchr(up, '/');
+	int tries;
+
+	/* Another container's delete may take the directory above away. */
+	for (tries = 0; tries < 8; tries++) {
+		if (mkdir(dir, 0755) == 0) {
+			if (cpuset)
+				cg_fill_cpuset(dir);
+			return 0;
+		}
+		if (errno == EEXIST)
+			return 1;
+		*slash = 0;
+		if (errno != ENOENT || slash == up ||
+		    cg_try_mkdir(up, cpuset) < 0)
+			return -1;
+	}
+	return -1;
+}
+
+/* Remove the directories below dir, deepest first, by descriptor: a name is
+ * never followed out of the cgroup file system. */
+static void
+cg_remove_below(int fd, int depth)
+{
+	struct dirent *d;
+	DIR *dir = fdopendir(fd);
+
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while ((d = readdir(dir))) {
+		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+			continue;
+		if (unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR) == 0 ||
+		    depth == 0)
+			continue;
+		fd = sys_open(dirfd(dir), d->d_name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (fd >= 0)
+			cg_remove_below(fd, depth - 1);
+		unlinkat(dirfd(dir), d->d_name, AT_REMOVEDIR);
+	}
+	closedir(dir);
+}
+
+/* Open a directory that must lie on a cgroup file system; -1 when it is gone
+ * or is something else. */
+static int
+cg_open(const char *dir)
+{
+	struct statfs sfs;
+	int fd = sys_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+	    0);
+
+	if (fd < 0)
+		return -1;
+	if (fstatfs(fd, &sfs) < 0 ||
+	    (sfs.f_type != CG_MAGIC && sfs.f_type != PORT_CGROUP2_MAGIC)) {
+		close(fd);
+		errno = EXDEV;
+		return -1;
+	}
+	return fd;
+}
+
+/* The cgroup is gone when this returns true. Dead processes leave it a moment
+ * after they can be waited for, so EBUSY is asked again. */
+static bool
+cg_remove(const char *dir)
+{
+	int64_t end = sys_now() + CG_DEADLINE;
+	int ms = 1, fd;
+
+	if (!strncmp(dir, "/", 2) || strstr(dir, "/.."))
+		return false;
+	for (;;) {
+		if (rmdir(dir) == 0 || errno == ENOENT)
+			return true;
+		if (errno != EBUSY && errno != ENOTEMPTY)
+			return false;
+		if ((fd = cg_open(dir)) < 0)
+			return errno == ENOENT;
+		cg_remove_below(fd, 32);
+		if (rmdir(dir) == 0)
+			return true;
+		if (sys_now() > end) {
+			errno = EBUSY;
+			return false;
+		}
+		sys_pause(ms);
+		ms = ms < 50 ? ms * 2 : 50;
+	}
+}
+
+/* Add the pids of one cgroup directory and of all below it. */
+static void
+cg_collect(int fd, struct spec_ids *ids, int depth)
+{
+	char *text = sys_read_file(fd, "cgroup.procs", NULL), *line;
+	struct dirent *d;
+	uint32_t *grown;
+	uint64_t pid;
+	DIR *dir;
+
+	while (text && (line = base_cut(&text, "\n"))) {
+		/* 0: a process of a pid namespace that is not below ours */
+		if (base_number(line, INT_MAX, &pid) < 0 || !pid)
+			continue;
+		if (!(ids->n & (ids->n - 1)) || !ids->n) {
+			grown = base_array(ids->n ? ids->n * 2 : 1,
+			    sizeof *grown);
+			if (ids->n)
+				memcpy(grown, ids->v, ids->n * sizeof *grown);
+			ids->v = grown;
+		}
+		ids->v[ids->n++] = (uint32_t)pid;
+	}
+	dir = depth ? fdopendir(fd) : NULL;
+	if (!dir) {
+		close(fd);
+		return;
+	}
+	while ((d = readdir(dir))) {
+		if (d->d_type != DT_DIR || d->d_name[0] == '.')
+			continue;
+		fd = sys_open(dirfd(dir), d->d_name,
+		    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+		if (fd >= 0)
+			cg_collect(fd, ids, depth - 1);
+	}
+	closedir(dir);
+}
+
+/* Host pids of all processes in the container's cgroup, those in cgroups it
+ * made itself included. Empty when it has none. */
+static struct spec_ids
+cg_pids(char *const *dirs)
+{
+	struct spec_ids ids = { 0 };
+	int fd;
+
+	for (; dirs && *dirs; dirs++)
+		if ((fd = cg_open(*dirs)) >= 0) {
+			cg_collect(fd, &ids, 32);
+			ids.set = true;
+			return ids;
+		}
+	return ids;
+}
+
+/* Signal every process in the cgroups once; how many there were. */
+static size_t
+cg_signal(char *const *dirs, int sig)
+{
+	struct spec_ids ids = cg_pids(dirs);
+	size_t i;
+	int fd;
+
+	for (i = 0; i < ids.n; i++) {
+		fd = sys_pidfd_open((pid_t)ids.v[i]);
+		sys_signal(fd, (pid_t)ids.v[i], sig);
+		sys_close(&fd);
+	}
+	return ids.n;
+}
+
+/* No process is left in the cgroups: cgroup.kill (Linux 5.14) where there is
+ * v2, and kill until the list stays empty. false after the deadline. */
+static bool
+cg_kill_all(char *const *dirs)
+{
+	int64_t end = sys_now() + CG_DEADLINE;
+	size_t i;
+
+	for (i = 0; dirs && dirs[i]; i++)
+		sys_write_file(AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]),
+		    "1");
+	while (cg_signal(dirs, SIGKILL)) {
+		if (sys_now() > end)
+			return false;
+		sys_pause(2);
+	}
+	return true;
+}
+
+static void
+cg_undo(void *arg)
+{
+	char **dirs = arg;
+
+	for (; *dirs; dirs++)
+		if (!cg_remove(*dirs))
+			err_warn("remove cgroup %s:", *dirs);
+}
+
+/* The container has an own, empty cgroup in each hierarchy; err_die removes
+ * them. An ordinary user to whom nothing is delegated runs without, unless
+ * the config names a path. */
+static void
+cg_make(struct plan *p)
+{
+	char **undo = base_array(p->ncgroups + 1, sizeof *undo), *text;
+	size_t i, made = 0, kept = 0;
+	bool cpuset;
+	int r;
+
+	err_undo(cg_undo, undo);
+	for (i = 0; i < p->ncgroups; i++) {
+		cpuset = plan_has_word(p->cgroups[i].hier->controllers,
+		    "cpuset");
+		r = cg_try_mkdir(p->cgroups[i].dir, cpuset);
+		if (r < 0 && geteuid() != 0 &&
+		    !p->spec->linux_->cgroups_path &&
+		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
+			err_note("no cgroup is delegated to this user: "
+				 "running without");
+			continue;
+		}
+		if (r < 0)
+			err_die("make cgroup %s:", p->cgroups[i].dir);
+		if (r == 1) {
+			text = sys_read_file(AT_FDCWD,
+			    base_fmt("%s/cgroup.procs", p->cgroups[i].dir),
+			    NULL);
+			if (text && *text)
+				err_die("container's cgroup is not empty: %s",
+				    p->cgroups[i].dir);
+		}
+		undo[made++] = base_dup(p->cgroups[i].dir);
+		p->cgroups[kept++] = p->cgroups[i];
+	}
+	p->ncgroups = kept;
+}
+
+/* The cgroup2 directory a child can be born in, or -1. */
+static int
+cg_open_v2(const struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->ncgroups; i++)
+		if (p->cgroups[i].hier->v2)
+			return sys_open(AT_FDCWD, p->cgroups[i].dir,
+			    O_RDONLY | O_DIRECTORY, 0);
+	return -1;
+}
+
+/* pid is in dir. A new task can be refused for a moment: asked again. */
+static void
+cg_enter(const char *dir, pid_t pid)
+{
+	char *file = base_fmt("%s/cgroup.procs", dir);
+	char *text = base_fmt("%d", (int)pid);
+	int tries = 0;
+
+	while (sys_write_file(AT_FDCWD, file, text) < 0) {
+		if ((errno != EINVAL && errno != EAGAIN) || ++tries == 5)
+			err_die("enter cgroup %s:", dir);
+		sys_pause(30);
+	}
+}
+
+/* The child is in all of the container's cgroups. born: it came to life in
+ * the v2 one. */
+static void
+cg_place(const struct plan *p, pid_t pid, bool born)
+{
+	size_t i;
+
+	for (i = 0; i < p->ncgroups; i++)
+		if (!(born && p->cgroups[i].hier->v2))
+			cg_enter(p->cgroups[i].dir, pid);
+}
+
+static void
+cg_enter_all(char *const *dirs, pid_t pid)
+{
+	for (; dirs && *dirs; dirs++)
+		cg_enter(*dirs, pid);
+}
+
+/* "c 1:3 rwm" of a rule; absent numbers and -1 are '*'. */
+static char *
+cg_device_rule(const struct spec_device_rule *r)
+{
+	char *major = "*", *minor = "*";
+
+	if (!r->type || *r->type == 'a')
+		return base_dup("a");
+	if (r->major.set && r->major.v >= 0)
+		major = base_fmt("%lld", (long long)r->major.v);
+	if (r->minor.set && r->minor.v >= 0)
+		minor = base_fmt("%lld", (long long)r->minor.v);
+	return base_fmt("%s %s:%s %s", r->type, major, minor, r->access);
+}
+
+/* What every container may use, whatever its rules say: making nodes, the
+ * default devices, ptys. */
+static const char *const cg_device_default[] = { "c *:* m", "b *:* m",
+	"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
+	"c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm" };
+
+/* The v1 device controller enforces the rules, before the child is let go
+ * (threat T21). The kernel takes one rule a write. */
+static void
+cg_write_devices(const struct plan *p)
+{
+	const struct spec_device_rule *r;
+	CLOSEFD int allow = -1, deny = -1;
+	const char *dir = NULL;
+	char *rule;
+	size_t i;
+
+	if (!p->device_rules)
+		return;
+	for (i = 0; i < p->ncgroups; i++)
+		if (plan_has_word(p->cgroups[i].hier->controllers, "devices"))
+			dir = p->cgroups[i].dir;
+	if (!dir)
+		err_die("device rules: no cgroup of the devices controller");
+	allow = sys_open(AT_FDCWD, base_fmt("%s/devices.allow", dir), O_WRONLY,
+	    0);
+	deny = sys_open(AT_FDCWD, base_fmt("%s/devices.deny", dir), O_WRONLY,
+	    0);
+	if (allow < 0 || deny < 0)
+		err_die("open device rules of %s:", dir);
+	r = p->spec->linux_->resources->devices.p;
+	for (i = 0; i < p->spec->linux_->resources->devices.n; i++) {
+		rule = cg_device_rule(&r[i]);
+		if (sys_write_all(r[i].allow ? allow : deny, rule,
+			strlen(rule)) < 0)
+			err_die("device rule '%s':", rule);
+	}
+	for (i = 0; i < LEN(cg_device_default); i++)
+		if (sys_write_all(allow, cg_device_default[i],
+			strlen(cg_device_default[i])) < 0)
+			err_die("device rule '%s':", cg_device_default[i]);
+}
+
+/* == 11 NS ============================================== ns_ ==== [order]
+ * Owns:   joining namespaces, the loopback device.
+ * Calls:  ERR SYS TAB.
+ * Runs:   parent (pid) and child (all others).
+ * Change: a process never changes its own pid namespace: the parent joins for
+ *         its children, then clones, so no second fork is needed.
+ */
+
+/* Bring lo up in a new network namespace. */
+static void
+ns_lo_up(void)
+{
+	struct ifreq ifr;
+	CLOSEFD int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	/* A kernel without IPv4 has no 127.0.0.1 to bring up either. */
+	if (sock < 0 && (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT))
+		return;
+	memset(&ifr, 0, sizeof ifr);
+	strcpy(ifr.ifr_name, "lo");
+	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
+	if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
+		err_die("bring up lo:");
+}
+
+/* Join the namespaces in flags (CLONE_ bits) of the process behind pidfd;
+ * where the kernel cannot do that by pidfd (< 5.8), by the descriptors that
+ * ns_open() left in fds. */
+static void
+ns_join(int pidfd, unsigned flags, const int *fds)
+{
+	size_t i;
+
+	if (!flags)
+		return;
+	if (pidfd >= 0 && setns(pidfd, (int)flags) == 0)
+		return;
+	if (pidfd >= 0 && !sys_lacks(errno))
+		err_die("join namespaces:");
+	for (i = 0; i < NS_COUNT; i++)
+		if ((flags & tab_ns[i].flag) &&
+		    (fds[i] < 0 || setns(fds[i], (int)tab_ns[i].flag) < 0))
+			err_die("join %s namespace:", tab_ns[i].name);
+}
+
+/* Descriptors of the namespaces in flags of a process, for ns_join() on old
+ * kernels: they are opened while the host's procfs is still in sight. */
+static void
+ns_open(pid_t pid, unsigned flags, int *fds)
+{
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		fds[i] = -1;
+		if (sys_proc() >= 0 && (flags & tab_ns[i].flag))
+			fds[i] = sys_open(sys_proc(),
+			    base_fmt("%d/ns/%s", (int)pid, tab_ns[i].file),
+			    O_RDONLY, 0);
+	}
+}
+
+/* == 12 FS ============================================== fs_ ==== [order]
+ * Owns:   what the container sees as its file system.
+ * Calls:  ERR SYS TAB PLAN. Never cgroups, never state.json.
+ * Runs:   child, in its own mount namespace, before ids and capabilities are
+ *         dropped. The current directory is the private procfs, so that
+ *         mount(2) can name descriptors as "self/fd/N".
+ * Trusts: nothing under the root file system. Every path in it goes through
+ *         sys_resolve(); what is mounted is named by descriptor.
+ * Change: a mount option is a row in tab_mntopt. A new kind of step is an op
+ *         in PLAN and a row in fs_ops.
+ */
+struct fs {
+	const struct plan *plan;
+	int root;    /* the root file system's own mount, O_PATH */
+	int scratch; /* read-only tmpfs with "d" and "f" to mask with, or -1 */
+	int empty_dir, empty_file;
+	int parent; /* last directory that a node was made in, or -1 */
+	char *parent_path;
+	int console; /* the pseudoterminal to put on /dev/console, or -1 */
+};
+
+/* Make the private procfs the current directory. */
+static void
+fs_enter_procfs(void)
+{
+	int proc = sys_proc();
+
+	if (proc < 0)
+		err_die("no procfs (needs CONFIG_PROC_FS):");
+	if (fchdir(proc) < 0)
+		err_die("enter procfs:");
+}
+
+/* Linux < 5.12: change flags of a mount by remounting it; what is not named
+ * stays as it is. */
+static int
+fs_try_remount(int fd, unsigned long set, unsigned long clear)
+{
+	struct statfs sfs;
+	unsigned long flags = MS_REMOUNT | MS_BIND, now = 0;
+	size_t i;
+
+	if (fstatfs(fd, &sfs) < 0)
+		return -1;
+	for (i = 0; i < LEN(tab_mntflag); i++)
+		if ((long)sfs.f_flags & tab_mntflag[i].st)
+			now |= tab_mntflag[i].ms;
+	return mount(NULL, sys_fdname(fd).s, NULL, flags | (now & ~clear) | set,
+	    NULL);
+}
+
+/* Set and clear flags (MS_) of one mount. */
+static int
+fs_try_setflags(int fd, unsigned long set, unsigned long clear)
+{
+	uint64_t attr = 0, clr = 0;
+	size_t i;
+
+	for (i = 0; i < LEN(tab_mntflag); i++) {
+		if (set & tab_mntflag[i].ms)
+			attr |= tab_mntflag[i].attr;
+		if (clear & tab_mntflag[i].ms)
+			clr |= tab_mntflag[i].attr;
+	}
+	/* The atime modes are one field: to set one, clear all. */
+	if ((set | clear) & (MS_NOATIME | MS_RELATIME | MS_STRICTATIME)) {
+		attr &= ~(clr & PORT_ATTR_ATIME);
+		clr |= PORT_ATTR_ATIME;
+	}
+	if (!attr && !clr)
+		return 0;
+	if (sys_mount_setattr(fd, false, attr, clr, 0) == 0)
+		return 0;
+	if (!sys_lacks(errno))
+		return -1;
+	return fs_try_remount(fd, set, clear);
+}
+
+/* Bind what from stands for onto to. The descriptor of the new mount, or -1
+ * and errno; where the kernel clones mounts (5.2), flags are set before the
+ * mount can be seen. */
+static int
+fs_try_bind(int from, int to, bool recursive, unsigned long set,
+    unsigned long clear)
+{
+	int tree = sys_open_tree(from, recursive), e;
+
+	if (tree >= 0) {
+		if (fs_try_setflags(tree, set, clear) == 0 &&
+		    sys_move_mount(tree, to) == 0)
+			return tree;
+		e = errno;
+		close(tree);
+		if (!sys_lacks(e)) {
+			errno = e;
+			return -1;
+		}
+	} else if (!sys_lacks(errno)) {
+		return -1;
+	}
+	if (mount(sys_fdname(from).s, sys_fdname(to).s, NULL,
+		MS_BIND | (recursive ? MS_REC : 0), NULL) < 0)
+		return -1;
+	return -2; /* mounted, flags not set: the caller reopens it by path */
+}
+
+/* What is on top at path now: after mount(2) a descriptor of the mount point
+ * still names what the mount covers. */
+static int
+fs_top(const struct fs *fs, const char *path)
+{
+	int fd = sys_resolve(fs->root, path, false);
+
+	if (fd < 0)
+		err_die("open %s again:", path);
+	return fd;
+}
+
+/* The parent mount of a shared root file system must not pass our mounts on
+ * to the host. It lies at path or above. */
+static void
+fs_parent_private(const char *path)
+{
+	char *p = base_dup(path), *slash;
+
+	for (;;) {
+		if (mount(NULL, *p ? p : "/", NULL, MS_PRIVATE, NULL) == 0)
+			return;
+		slash = strrchr(p, '/');
+		if (errno != EINVAL || !*p || !slash)
+			err_die("make the mount above %s private:", path);
+		*slash = 0;
+	}
+}
+
+/* The root file system is a mount of its own that nothing passes to or from
+ * the host unless the config says so. */
+static void
+fs_do_root(struct fs *fs, const struct plan_step *st)
+{
+	struct stat a, b;
+	CLOSEFD int dir = -1;
+
+	if (mount(NULL, "/", NULL, fs->plan->propagation, NULL) < 0)
+		err_die("set propagation of /:");
+	dir = sys_open(AT_FDCWD, st->source, O_PATH | O_DIRECTORY, 0);
+	if (dir < 0)
+		err_die("root file system %s:", st->source);
+	if (fstat(dir, &a) < 0 || stat("/", &b) < 0)
+		err_die("root file system %s:", st->source);
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		err_die("root file system %s is the host's own root",
+		    st->source);
+	if (fs->plan->propagation & MS_SHARED)
+		fs_parent_private(st->source);
+	fs->root = fs_try_bind(dir, dir, true, 0, 0);
+	if (fs->root == -2)
+		fs->root = sys_open(AT_FDCWD, st->source,
+		    O_PATH | O_DIRECTORY, 0);
+	if (fs->root < 0 || fstat(fs->root, &b) < 0)
+		err_die("bind root file system %s:", st->source);
+	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		err_die("root file system %s was replaced meanwhile",
+		    st->source);
+}
+
+/* CVE-2019-16884, CVE-2019-19921, CVE-2025-52881: nothing but a procfs may be
+ * mounted on /proc, and nothing in it but the files that lxcfs and friends
+ * replace. Compared after resolution, by what the target is, so a link to
+ * /proc under another name is no way round. */
+static void
+fs_check_proc(const struct fs *fs, const struct plan_step *st, int target,
+    int source)
+{
+	struct statfs sfs;
+	size_t i;
+
+	(void)fs;
+	if (fstatfs(target, &sfs) < 0)
+		err_die("statfs:");
+	if (strncmp(st->target, "/proc/", 6) && strcmp(st->target, "/proc") &&
+	    sfs.f_type != PORT_PROC_MAGIC)
+		return;
+	if (!strcmp(st->target, "/proc") &&
+	    ((st->type && !strcmp(st->type, "proc")) ||
+		(source >= 0 && sys_is_procfs_root(source))))
+		return;
+	for (i = 0; i < LEN(tab_procfile); i++)
+		if (st->op == OP_BIND && !strcmp(st->target, tab_procfile[i]))
+			return;
+	err_die("\"%s\" cannot be mounted because it is inside /proc",
+	    st->target);
+}
+
+static bool
+fs_is_kernel_fs(const struct plan_step *st)
+{
+	return st->type && (!strcmp(st->type, "proc") ||
+			       !strcmp(st->type, "sysfs"));
+}
+
+/* The mount point of a step: made where it is missing, inside the root. */
+static int
+fs_target(const struct fs *fs, const struct plan_step *st, bool dir)
+{
+	struct stat a, b;
+	int fd;
+
+	if (fs_is_kernel_fs(st)) {
+		fd = sys_resolve(fs->root, st->target, true);
+		if (fd < 0 && errno == ELOOP)
+			err_die("%s must be mounted on ordinary directory",
+			    st->type);
+		if (fd >= 0 && (fstat(fd, &a) < 0 || !S_ISDIR(a.st_mode)))
+			err_die("%s must be mounted on ordinary directory",
+			    st->type);
+		sys_close(&fd);
+	}
+	fd = dir ? sys_mkdirs(fs->root, st->target, 0755, 0) :
+		   sys_mkfile(fs->root, st->target, 0755);
+	if (fd < 0)
+		err_die("make mount point:");
+	if (fstat(fd, &a) < 0 || fstat(fs->root, &b) < 0)
+		err_die("stat mount point:");
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		err_die("mountpoint is on the top of rootfs");
+	if (dir && !S_ISDIR(a.st_mode))
+		errno = ENOTDIR, err_die("mount point:");
+	return fd;
+}
+
+/* What can only be done to a mount that is in place: recursive attributes,
+ * propagation. */
+static void
+fs_finish(const struct fs *fs, const struct plan_step *st, int mounted)
+{
+	CLOSEFD int reopened = -1;
+	int fd = mounted;
+	size_t i;
+
+	if (!st->rec_set && !st->rec_clear && !st->nprops)
+		return;
+	if (fd < 0)
+		fd = reopened = fs_top(fs, st->target);
+	if ((st->rec_set || st->rec_clear) &&
+	    sys_mount_setattr(fd, true, st->rec_set, st->rec_clear, 0) < 0)
+		err_die("recursive mount options (need Linux 5.12):");
+	for (i = 0; i < st->nprops; i++)
+		if (mount(NULL, sys_fdname(fd).s, NULL, st->props[i], NULL) < 0)
+			err_die("propagation:");
+}
+
+/* Data for a tmpfs on an existing directory: that directory's mode, unless
+ * the config says one (M14). */
+static const char *
+fs_tmpfs_data(const struct plan_step *st, int target)
+{
+	struct stat s;
+
+	if (strcmp(st->type, "tmpfs") ||
+	    (st->data && (!strncmp(st->data, "mode=", 5) ||
+			     strstr(st->data, ",mode="))))
+		return st->data;
+	if (fstat(target, &s) < 0)
+		err_die("stat mount point:");
+	return base_fmt("mode=%04o%s%s", (unsigned)s.st_mode & 07777,
+	    st->data ? "," : "", st->data ? st->data : "");
+}
+
+static void
+fs_do_mount(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int target = fs_target(fs, st, true);
+	unsigned long flags = st->flags;
+	const char *data = st->data;
+
+	fs_check_proc(fs, st, target, -1);
+	if (plan_late_ro(st))
+		flags &= ~(unsigned long)MS_RDONLY;
+	if (st->type)
+		data = fs_tmpfs_data(st, target);
+	if (mount(st->source, sys_fdname(target).s, st->type, flags, data) < 0) {
+		if (errno == ENODEV && !strcmp(st->type, "mqueue")) {
+			err_note("no mqueue file system: needs "
+				 "CONFIG_POSIX_MQUEUE");
+			return;
+		}
+		if (errno == ENODEV)
+			err_die("the kernel has no file system type '%s'",
+			    st->type);
+		err_die("mount %s%s%s:", st->type ? st->type : "(remount)",
+		    data ? " with " : "", data ? data : "");
+	}
+	fs_finish(fs, st, -1);
+}
+
+static void
+fs_do_bind(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int source = sys_open(AT_FDCWD, st->source, O_PATH, 0);
+	CLOSEFD int target = -1;
+	CLOSEFD int mounted = -1;
+	struct stat s;
+
+	if (source < 0 || fstat(source, &s) < 0)
+		err_die("bind source %s:", st->source);
+	target = fs_target(fs, st, S_ISDIR(s.st_mode));
+	fs_check_proc(fs, st, target, source);
+	mounted = fs_try_bind(source, target, st->flags & MS_REC, st->flags,
+	    st->cleared);
+	if (mounted == -1)
+		err_die("bind %s:", st->source);
+	if (mounted == -2) {
+		mounted = fs_top(fs, st->target);
+		if (((st->flags | st->cleared) &
+			~(unsigned long)(MS_BIND | MS_REC)) &&
+		    fs_try_remount(mounted, st->flags, st->cleared) < 0)
+			err_die("set flags of the bind:");
+	}
+	fs_finish(fs, st, mounted);
+}
+
+/* Bind the container's own part of one hierarchy as NAME into the directory
+ * top, and link each of several controllers to it. */
+static void
+fs_bind_hierarchy(int top, const struct plan_cgroup *c)
+{
+	const char *name = strrchr(c->hier->mount, '/') + 1;
+	CLOSEFD int source = -1;
+	CLOSEFD int target = -1;
+	CLOSEFD int mounted = -1;
+	char *list = base_dup(c->hier->controllers), *word;
+
+	source = sys_open(AT_FDCWD, c->dir, O_PATH | O_DIRECTORY, 0);
+	if (source < 0 || mkdirat(top, name, 0755) < 0 ||
+	    (target = sys_open(top, name, O_PATH | O_DIRECTORY, 0)) < 0)
+		err_die("show cgroup %s:", c->dir);
+	mounted = fs_try_bind(source, target, false, 0, 0);
+	if (mounted == -1)
+		err_die("bind cgroup %s:", c->dir);
+	if (!strchr(list, ','))
+		return;
+	while ((word = base_cut(&list, ",")))
+		if (strcmp(word, name) && symlinkat(name, top, word) < 0 &&
+		    errno != EEXIST)
+			err_die("link cgroup %s:", word);
+}
+
+/* Flags on a tree of mounts, at once or one by one. */
+static void
+fs_seal_tree(int top, const struct plan_step *st, const struct plan *p)
+{
+	uint64_t attr = 0;
+	size_t i;
+
+	for (i = 0; i < LEN(tab_mntflag); i++)
+		if ((st->flags & tab_mntflag[i].ms) &&
+		    !(tab_mntflag[i].attr & PORT_ATTR_ATIME))
+			attr |= tab_mntflag[i].attr;
+	if (!attr || sys_mount_setattr(top, true, attr, 0, 0) == 0)
+		return;
+	for (i = 0; i < p->ncgroups; i++) {
+		CLOSEFD int fd = sys_open(top,
+		    strrchr(p->cgroups[i].hier->mount, '/') + 1,
+		    O_PATH | O_DIRECTORY, 0);
+
+		if (fd < 0 || fs_try_remount(fd, st->flags, 0) < 0)
+			err_die("set flags of %s:", p->cgroups[i].dir);
+	}
+	if (fs_try_remount(top, st->flags, 0) < 0)
+		err_die("set flags:");
+}
+
+/* A mount of type cgroup shows the container its own tree: cgroup2 itself on a
+ * v2 host, else a tmpfs with one directory a hierarchy. Without a cgroup
+ * namespace the own cgroup is bound, so nothing above it can be reached
+ * (CVE-2022-0492). */
+static void
+fs_do_cgroup(struct fs *fs, const struct plan_step *st)
+{
+	const struct plan *p = fs->plan;
+	CLOSEFD int target = -1;
+	CLOSEFD int source = -1;
+	CLOSEFD int top = -1;
+	size_t i;
+
+	if (!p->ncgroups) {
+		err_note("no cgroup file system to show in the container");
+		return;
+	}
+	target = fs_target(fs, st, true);
+	fs_check_proc(fs, st, target, -1);
+	if (p->ncgroups == 1 && p->cgroups[0].hier->v2) {
+		if (p->cgroupns &&
+		    mount("cgroup", sys_fdname(target).s, "cgroup2", st->flags,
+			st->data) == 0) {
+			fs_finish(fs, st, -1);
+			return;
+		}
+		source = sys_open(AT_FDCWD, p->cgroups[0].dir,
+		    O_PATH | O_DIRECTORY, 0);
+		if (source < 0)
+			err_die("open %s:", p->cgroups[0].dir);
+		top = fs_try_bind(source, target, false, st->flags, 0);
+		if (top == -1)
+			err_die("bind %s:", p->cgroups[0].dir);
+		if (top == -2) {
+			top = fs_top(fs, st->target);
+			if (fs_try_remount(top, st->flags, 0) < 0)
+				err_die("set flags:");
+		}
+		fs_finish(fs, st, top);
+		return;
+	}
+	if (mount("tmpfs", sys_fdname(target).s, "tmpfs",
+		st->flags & ~(unsigned long)MS_RDONLY, "mode=755") < 0)
+		err_die("mount tmpfs:");
+	top = fs_top(fs, st->target);
+	for (i = 0; i < p->ncgroups; i++)
+		fs_bind_hierarchy(top, &p->cgroups[i]);
+	fs_seal_tree(top, st, p);
+	fs_finish(fs, st, top);
+}
+
+/* The directory a node goes into: an ordinary one all the way, for a link in
+ * an image would have us make nodes on the host (CVE-2026-41579). Made where
+ * it is missing. *name: the node in it. */
+static int
+fs_node_parent(struct fs *fs, const char *path, const char **name)
+{
+	const char *slash = strrchr(path, '/');
+	char *dir = base_dupn(path, (size_t)(slash - path));
+	int fd;
+
+	*name = slash + 1;
+	if (fs->parent >= 0 && !strcmp(fs->parent_path, dir))
+		return fs->parent;
+	fd = sys_mkdirs(fs->root, *dir ? dir : "/", 0755, SYS_MAXLINKS);
+	sys_close(&fd);
+	sys_close(&fs->parent);
+	fs->parent = sys_resolve(fs->root, *dir ? dir : "/", true);
+	if (fs->parent < 0)
+		err_die("directory %s of a device:", dir);
+	fs->parent_path = dir;
+	return fs->parent;
+}
+
+/* Where nodes cannot be made (user namespace): the host's one of that path,
+ * if it is what was asked for. */
+static void
+fs_bind_device(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int source = sys_open(AT_FDCWD, st->target, O_PATH | O_NOFOLLOW,
+	    0);
+	CLOSEFD int target = -1;
+	CLOSEFD int mounted = -1;
+	struct stat s;
+
+	if (source < 0 || fstat(source, &s) < 0 || s.st_rdev != st->dev ||
+	    (s.st_mode & S_IFMT) != (st->mode & S_IFMT))
+		errno = EPERM, err_die("make device:");
+	target = sys_mkfile(fs->root, st->target, 0666);
+	if (target < 0)
+		err_die("make mount point of device:");
+	mounted = fs_try_bind(source, target, false, 0, 0);
+	if (mounted == -1)
+		err_die("bind device:");
+}
+
+static void
+fs_do_device(struct fs *fs, const struct plan_step *st)
+{
+	const char *name;
+	int dir = fs_node_parent(fs, st->target, &name);
+	struct stat s;
+
+	if (mknodat(dir, name, st->mode, st->dev) < 0) {
+		if (errno == EPERM) {
+			fs_bind_device(fs, st);
+			return;
+		}
+		if (errno != EEXIST)
+			err_die("make device:");
+		if (fstatat(dir, name, &s, AT_SYMLINK_NOFOLLOW) < 0)
+			err_die("stat device:");
+		if ((s.st_mode & S_IFMT) != (st->mode & S_IFMT) ||
+		    (!S_ISFIFO(st->mode) && s.st_rdev != st->dev))
+			err_die("exists and is another kind of file");
+		return;
+	}
+	if ((st->uid || st->gid) &&
+	    fchownat(dir, name, st->uid, st->gid, AT_SYMLINK_NOFOLLOW) < 0)
+		err_die("own device:");
+}
+
+static void
+fs_do_link(struct fs *fs, const struct plan_step *st)
+{
+	const char *name;
+	int dir = fs_node_parent(fs, st->target, &name);
+
+	if (symlinkat(st->source, dir, name) == 0)
+		return;
+	if (errno != EEXIST)
+		err_die("make link:");
+	/* A ptmx in the image is not the container's own devpts. */
+	if (!strcmp(name, "ptmx") &&
+	    (unlinkat(dir, name, 0) < 0 || symlinkat(st->source, dir, name) < 0))
+		err_die("replace:");
+}
+
+/* Only a file that is one is mounted over: a link there would place the
+ * terminal on what the image chose (CVE-2025-52565). */
+static void
+fs_do_console(struct fs *fs, const struct plan_step *st)
+{
+	const char *name;
+	int dir = fs_node_parent(fs, st->target, &name);
+	CLOSEFD int target = -1;
+	CLOSEFD int mounted = -1;
+	struct stat s;
+
+	target = sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+	    0620);
+	if (target < 0 && errno != EEXIST)
+		err_die("make:");
+	sys_close(&target);
+	target = sys_open(dir, name, O_PATH | O_NOFOLLOW, 0);
+	if (target < 0 || fstat(target, &s) < 0)
+		err_die("open:");
+	if (!S_ISREG(s.st_mode) && !S_ISCHR(s.st_mode))
+		err_die("is not a file to mount the terminal on");
+	mounted = fs_try_bind(fs->console, target, false, 0, 0);
+	if (mounted == -1)
+		err_die("mount terminal:");
+}
+
+/* A read-only tmpfs with an empty directory and an empty file, laid over "/"
+ * of this namespace: there it is attached, as old kernels want the source of
+ * a bind, and it hides nothing, for our root stays below it. The mask never
+ * comes from the root file system (CVE-2025-31133). */
+static void
+fs_make_scratch(struct fs *fs)
+{
+	struct statfs sfs;
+	int f;
+
+	if (mount("tmpfs", "/", "tmpfs",
+		MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"mode=755,size=16k,nr_inodes=8") < 0)
+		err_die("mount tmpfs to mask with:");
+	fs->scratch = sys_open(AT_FDCWD, "/..", O_PATH | O_DIRECTORY, 0);
+	if (fs->scratch < 0 || fstatfs(fs->scratch, &sfs) < 0 ||
+	    sfs.f_type != 0x01021994)
+		err_die("open tmpfs to mask with:");
+	if (mkdirat(fs->scratch, "d", 0555) < 0 ||
+	    (f = sys_open(fs->scratch, "f", O_CREAT | O_EXCL | O_RDONLY,
+		 0444)) < 0)
+		err_die("make mask:");
+	close(f);
+	if (mount(NULL, sys_fdname(fs->scratch).s, NULL,
+		MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"size=16k,nr_inodes=8") < 0)
+		err_die("make mask read-only:");
+	fs->empty_dir = sys_open(fs->scratch, "d", O_PATH | O_DIRECTORY, 0);
+	fs->empty_file = sys_open(fs->scratch, "f", O_PATH, 0);
+	if (fs->empty_dir < 0 || fs->empty_file < 0)
+		err_die("open mask:");
+}
+
+/* A path to mask or protect: -1 when the container does not have it, which is
+ * as good. Any other trouble is an error. */
+static int
+fs_existing(const struct fs *fs, const char *path)
+{
+	int fd = sys_resolve(fs->root, path, false);
+
+	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
+		err_die("open:");
+	return fd;
+}
+
+static void
+fs_do_mask(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int target = fs_existing(fs, st->target);
+	struct stat s;
+	int mask;
+
+	if (target < 0)
+		return;
+	if (fstat(target, &s) < 0)
+		err_die("stat:");
+	if (fs->scratch < 0)
+		fs_make_scratch(fs);
+	mask = S_ISDIR(s.st_mode) ? fs->empty_dir : fs->empty_file;
+	if (mount(sys_fdname(mask).s, sys_fdname(target).s, NULL, MS_BIND,
+		NULL) < 0)
+		err_die("mount:");
+}
+
+static void
+fs_do_readonly(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int target = fs_existing(fs, st->target);
+	CLOSEFD int tree = -1;
+
+	if (target < 0)
+		return;
+	tree = sys_open_tree(target, true);
+	if (tree >= 0 &&
+	    sys_mount_setattr(tree, true, PORT_ATTR_RDONLY, 0, 0) == 0 &&
+	    sys_move_mount(tree, target) == 0)
+		return;
+	if (!sys_lacks(errno))
+		err_die("mount:");
+	if (mount(sys_fdname(target).s, sys_fdname(target).s, NULL,
+		MS_BIND | MS_REC, NULL) < 0)
+		err_die("mount:");
+	sys_close(&tree);
+	tree = fs_top(fs, st->target);
+	if (fs_try_remount(tree, MS_RDONLY, 0) < 0)
+		err_die("remount:");
+}
+
+/* The root file system becomes "/", the host's is out of reach. */
+static void
+fs_do_pivot(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int old = -1;
+
+	(void)st;
+	sys_close(&fs->parent);
+	sys_close(&fs->empty_dir);
+	sys_close(&fs->empty_file);
+	if (fs->scratch >= 0 && umount2("/..", MNT_DETACH) < 0)
+		err_die("detach mask:");
+	sys_close(&fs->scratch);
+	if (fs->plan->propagation & MS_SHARED)
+		old = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	if (fchdir(fs->root) < 0)
+		err_die("enter root file system:");
+	if (syscall(SYS_pivot_root, ".", ".") < 0)
+		err_die("pivot_root%s:", errno == EINVAL ?
+			" (hint: is / an initramfs?)" :
+			"");
+	/* The old root now lies over the new one; gone with its mounts. */
+	if (old >= 0 && (fchdir(old) < 0 ||
+			    mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0))
+		err_die("cut the old root off the host:");
+	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
+		err_die("leave the old root:");
+	fs_enter_procfs();
+}
+
+static void
+fs_do_remount_ro(struct fs *fs, const struct plan_step *st)
+{
+	CLOSEFD int fd = fs_top(fs, st->target);
+
+	if (fs_try_setflags(fd, MS_RDONLY, 0) < 0)
+		err_die("make read-only:");
+}
+
+static void
+fs_do_propagate(struct fs *fs, const struct plan_step *st)
+{
+	fs_finish(fs, st, -1);
+}
+
+static void (*const fs_ops[OP_COUNT])(struct fs *, const struct plan_step *) = {
+	[OP_ROOT] = fs_do_root,
+	[OP_MOUNT] = fs_do_mount,
+	[OP_BIND] = fs_do_bind,
+	[OP_CGROUP] = fs_do_cgroup,
+	[OP_DEVICE] = fs_do_device,
+	[OP_LINK] = fs_do_link,
+	[OP_CONSOLE] = fs_do_console,
+	[OP_MASK] = fs_do_mask,
+	[OP_READONLY] = fs_do_readonly,
+	[OP_PIVOT] = fs_do_pivot,
+	[OP_REMOUNT_RO] = fs_do_remount_ro,
+	[OP_PROPAGATE] = fs_do_propagate,
+};
+
+/* Do the plan's steps from *at on, up to the first one of kind stop. */
+static void
+fs_apply(struct fs *fs, size_t *at, enum plan_op stop)
+{
+	const struct plan_step *st;
+
+	for (; *at < fs->plan->nsteps; ++*at) {
+		st = &fs->plan->steps[*at];
+		if (st->op == stop)
+			return;
+		err_push("%s %s", plan_op_name[st->op], st->target);
+		fs_ops[st->op](fs, st);
+		err_pop();
+	}
+}
+
+/* The last look before the program runs: "/" is the root file system, it is
+ * read-only if it was to be, and so are the paths that were to be. */
+static void
+fs_verify(const struct fs *fs)
+{
+	const struct plan_step *st;
+	struct statfs sfs;
+	struct stat a, b;
+	size_t i;
+
+	if (fstat(fs->root, &a) < 0 || stat("/", &b) < 0 ||
+	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		err_die("check: / is not the root file system");
+	for (i = 0; i < fs->plan->nsteps; i++) {
+		st = &fs->plan->steps[i];
+		if (st->op != OP_REMOUNT_RO && st->op != OP_READONLY)
+			continue;
+		CLOSEFD int fd = sys_resolve(fs->root, st->target, false);
+
+		if (fd >= 0 && (fstatfs(fd, &sfs) < 0 || !(sfs.f_flags & 1)))
+			err_die("check: %s is not read-only", st->target);
+	}
+}
+
+/* == 13 TTY ============================================= tty_ =============
+ * Owns:   the container's pseudoterminal; our own terminal while we relay.
+ * Calls:  ERR SYS.
+ * Runs:   tty_open in the child, before the pivot; all else in the parent.
+ * Trusts: the devpts mount that the config asked for, after a look at it.
+ */
+struct tty {
+	int master, slave;
+	char name[32];
+};
+
+/* A new pseudoterminal of the devpts below root: by descriptor all the way,
+ * so no link and no fake ptmx is used (CVE-2025-52565). */
+static void
+tty_open(struct tty *t, int root, const struct spec_process *p)
+{
+	CLOSEFD int devpts = sys_resolve(root, "/dev/pts", true);
+	struct statfs sfs;
+	struct stat st;
+	struct winsize ws = { 0 };
+	unsigned n;
+	int unlock = 0;
+
+	if (devpts < 0 || fstatfs(devpts, &sfs) < 0 ||
+	    sfs.f_type != PORT_DEVPTS_MAGIC)
+		err_die("terminal: no devpts is mounted on /dev/pts");
+	t->master = sys_openat2(devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW,
+	    PORT_RESOLVE_NO_XDEV | PORT_RESOLVE_NO_SYMLINKS);
+	if (t->master < 0 && sys_lacks(errno))
+		t->master = sys_open(devpts, "ptmx",
+		    O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
+	if (t->master < 0 || fstat(t->master, &st) < 0)
+		err_die("terminal: open ptmx:");
+	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2))
+		err_die("terminal: /dev/pts/ptmx is something else");
+	if (ioctl(t->master, TIOCSPTLCK, &unlock) < 0 ||
+	    ioctl(t->master, TIOCGPTN, &n) < 0)
+		err_die("terminal: unlock:");
+	snprintf(t->name, sizeof t->name, "/dev/pts/%u", n);
+	t->slave = ioctl(t->master, PORT_TIOCGPTPEER,
+	    O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (t->slave < 0) /* Linux < 4.13 */
+		t->slave = sys_open(devpts, base_fmt("%u", n),
+		    O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
+	if (t->slave < 0 || fstat(t->slave, &st) < 0 ||
+	    st.st_rdev != makedev(136 + n / 256, n % 256))
+		err_die("terminal: open %s:", t->name);
+	if (p->console_size) {
+		ws.ws_row = (unsigned short)p->console_size->height.v;
+		ws.ws_col = (unsigned short)p->console_size->width.v;
+		ioctl(t->master, TIOCSWINSZ, &ws);
+	}
+	if (p->user && p->user->uid.v &&
+	    fchown(t->slave, (uid_t)p->user->uid.v, (gid_t)-1) < 0)
+		err_die("terminal: own %s:", t->name);
+}
+
+/* The slave is stdin, stdout, stderr and the controlling terminal. */
+static void
+tty_attach(struct tty *t)
+{
+	int i;
+
+	if (ioctl(t->slave, TIOCSCTTY, 0) < 0)
+		err_die("terminal: make it the controlling one:");
+	for (i = 0; i < 3; i++)
+		if (dup2(t->slave, i) < 0)
+			err_die("terminal: dup2:");
+	sys_close(&t->slave);
+}
+
+/* Our side of a relay: bytes that the container has not read yet wait in
+ * input, so that a slow reader cannot block us. */
+struct tty_relay {
+	int master, in, out;
+	bool raw, eof;
+	struct termios saved;
+	char input[4096];
+	size_t n;
+};
+
+static void
+tty_restore(void *arg)
+{
+	struct tty_relay *r = arg;
+
+	if (r->raw)
+		tcsetattr(r->in, TCSADRAIN, &r->saved);
+	r->raw = false;
+}
+
+/* The container's window is as large as ours. */
+static void
+tty_resize(const struct tty_relay *r)
+{
+	struct winsize ws;
+
+	if (ioctl(r->in, TIOCGWINSZ, &ws) == 0 && (ws.ws_row || ws.ws_col))
+		ioctl(r->master, TIOCSWINSZ, &ws);
+}
+
+/* Begin to relay between our stdin, stdout and the master. Our terminal, if
+ * stdin is one, is raw until tty_restore(), which err_die runs too. */
+static void
+tty_relay_open(struct tty_relay *r, int master)
+{
+	struct termios raw;
+
+	memset(r, 0, sizeof *r);
+	r->master = master;
+	r->out = 1;
+	fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
+	if (tcgetattr(r->in, &r->saved) < 0)
+		return;
+	err_undo(tty_restore, r);
+	raw = r->saved;
+	cfmakeraw(&raw);
+	r->raw = tcsetattr(r->in, TCSADRAIN, &raw) == 0;
+	tty_resize(r);
+}
+
+/* Container to stdout; false when there is no more. */
+static bool
+tty_relay_output(struct tty_relay *r)
+{
+	char buf[4096];
+	ssize_t n = read(r->master, buf, sizeof buf);
+
+	if (n > 0)
+		return sys_write_all(r->out, buf, (size_t)n) == 0;
+	return n < 0 && (errno == EAGAIN || errno == EINTR);
+}
+
+/* Stdin to container. The end of a piped stdin is typed as ^D. */
+static void
+tty_relay_input(struct tty_relay *r)
+{
+	ssize_t n = read(r->in, r->input + r->n, sizeof r->input - r->n);
+
+	if (n > 0) {
+		r->n += (size_t)n;
+	} else if (n == 0 || errno != EINTR) {
+		r->eof = true;
+		if (r->n < sizeof r->input)
+			r->input[r->n++] = 4;
+	}
+}
+
+static void
+tty_relay_flush(struct tty_relay *r)
+{
+	ssize_t n = write(r->master, r->input, r->n);
+
+	if (n > 0) {
+		memmove(r->input, r->input + n, r->n - (size_t)n);
+		r->n -= (size_t)n;
+	}
+}
+
+/* Hand the master to whoever listens at path: one message, one descriptor,
+ * the terminal's name as text (conmon and containerd check all three). */
+static void
+tty_send_console(const char *path, int master, const char *name)
+{
+	CLOSEFD int sock = sys_connect(path);
+
+	if (sock < 0)
+		err_die("connect to console socket %s:", path);
+	if (sys_send(sock, name, strlen(name), master) < 0)
+		err_die("send terminal to console socket %s:", path);
+}
+
+/* == 14 CRED =========================================== cred_ ==== [order]
+ * Owns:   ids, groups, capabilities, limits, labels, session keyring.
+ * Calls:  ERR SYS TAB SPEC.
+ * Runs:   child, after the file system, before the program; cred_verify in
+ *         the parent.
+ * Change: each order below is forced by the kernel; see the comments.
+ */
+#ifdef SYS_setresuid32
+#define CRED_SETRESUID SYS_setresuid32
+#define CRED_SETRESGID SYS_setresgid32
+#define CRED_SETGROUPS SYS_setgroups32
+#else
+#define CRED_SETRESUID SYS_setresuid
+#define CRED_SETRESGID SYS_setresgid
+#define CRED_SETGROUPS SYS_setgroups
+#endif
+
+/* What a process can be given: our own permitted set. */
+static uint64_t
+cred_have(void)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct d[2];
+
+	if (syscall(SYS_capget, &h, d) < 0)
+		err_die("capget:");
+	return (uint64_t)d[1].permitted << 32 | d[0].permitted;
+}
+
+/* The five sets the program gets: those asked for, of those that we have. No
+ * capabilities object means none at all. */
+static struct spec_caps
+cred_want(const struct spec_process *p, uint64_t have)
+{
+	struct spec_caps c = { 0 };
+
+	if (!p->caps)
+		return c;
+	c = *p->caps;
+	c.bounding &= have;
+	c.permitted &= have;
+	c.effective &= c.permitted;
+	c.inheritable &= have & c.bounding;
+	c.ambient &= c.permitted & c.inheritable;
+	return c;
+}
+
+/* A keyring of its own, or the program would use the caller's (T42). exec
+ * finds it by name, for which the owner needs search permission. */
+static void
+cred_keyring(const char *id)
+{
+	long ring = syscall(SYS_keyctl, PORT_KEYCTL_JOIN,
+	    base_fmt("_ses.%s", id));
+
+	if (ring < 0 && errno == ENOSYS) {
+		err_note("no session keyring: needs CONFIG_KEYS");
+		return;
+	}
+	if (ring < 0)
+		err_die("join session keyring (hint: --no-new-keyring):");
+	/* possessor: all; user: view, read, search, link */
+	syscall(SYS_keyctl, PORT_KEYCTL_SETPERM, ring, 0x3f1b0000);
+}
+
+static void
+cred_rlimits(const struct spec_process *p)
+{
+	const struct spec_rlimit *r = p->rlimits.p;
+	struct rlimit rl;
+	size_t i;
+
+	for (i = 0; i < p->rlimits.n; i++) {
+		rl.rlim_cur = (rlim_t)r[i].soft.v;
+		rl.rlim_max = (rlim_t)r[i].hard.v;
+		if (setrlimit((int)r[i].type.v, &rl) < 0)
+			err_die("set %s to %llu:%llu:",
+			    tab_word(tab_rlimit, LEN(tab_rlimit),
+				(uint64_t)r[i].type.v),
+			    (unsigned long long)r[i].soft.v,
+			    (unsigned long long)r[i].hard.v);
+	}
+}
+
+/* Needs CAP_SETPCAP, so it goes before the ids. Asks the kernel where the
+ * list ends instead of knowing it (threat T31). */
+static void
+cred_drop_bounding(uint64_t keep)
+{
+	unsigned long cap;
+
+	for (cap = 0; cap < 64; cap++) {
+		if (keep >> cap & 1)
+			continue;
+		if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
+			if (errno == EINVAL)
+				return;
+			err_die("drop capability %lu:", cap);
+		}
+	}
+}
+
+/* Groups first and users last, for each step takes away the right to do the
+ * one before; capabilities survive the change by PR_SET_KEEPCAPS. The raw
+ * calls: C libraries wrap them in signals to other threads. */
+static void
+cred_ids(const struct spec_process *p)
+{
+	const struct spec_user *u = p->user;
+	uid_t uid = u ? (uid_t)u->uid.v : 0;
+	gid_t gid = u ? (gid_t)u->gid.v : 0;
+
+	if (uid && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+		err_die("keep capabilities:");
+	if (syscall(CRED_SETGROUPS, u ? u->groups.n : 0,
+		u ? u->groups.v : NULL) < 0)
+		err_die("set additional groups:");
+	if (syscall(CRED_SETRESGID, gid, gid, gid) < 0)
+		err_die("set gid %u:", gid);
+	if (syscall(CRED_SETRESUID, uid, uid, uid) < 0)
+		err_die("set uid %u:", uid);
+}
+
+static void
+cred_caps(const struct spec_caps *c)
+{
+	struct __user_cap_header_struct h = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct d[2];
+	unsigned long cap;
+
+	d[0].effective = (uint32_t)c->effective;
+	d[0].permitted = (uint32_t)c->permitted;
+	d[0].inheritable = (uint32_t)c->inheritable;
+	d[1].effective = (uint32_t)(c->effective >> 32);
+	d[1].permitted = (uint32_t)(c->permitted >> 32);
+	d[1].inheritable = (uint32_t)(c->inheritable >> 32);
+	if (syscall(SYS_capset, &h, d) < 0)
+		err_die("set capabilities:");
+	/* An inherited ambient set would outlive execve (CVE-2022-29162). */
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 &&
+	    errno != EINVAL)
+		err_die("clear ambient capabilities:");
+	for (cap = 0; cap < 64; cap++)
+		if ((c->ambient >> cap & 1) &&
+		    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, cap, 0, 0) < 0)
+			err_die("raise ambient capability %lu:", cap);
+}
+
+/* A label for the next execve; asked for and not available is an error. */
+static void
+cred_label(const char *own_attr, const char *attr, const char *text,
+    const char *what)
+{
+	if (own_attr && sys_proc_write(own_attr, text) == 0)
+		return;
+	if ((own_attr && errno != ENOENT) || sys_proc_write(attr, text) < 0)
+		err_die("%s is asked for, but cannot be set on this host:",
+		    what);
+}
+
+static void
+cred_labels(const struct spec_process *p)
+{
+	if (p->apparmor && *p->apparmor && strcmp(p->apparmor, "unconfined"))
+		cred_label("self/attr/apparmor/exec", "self/attr/exec",
+		    base_fmt("exec %s", p->apparmor),
+		    base_fmt("AppArmor profile '%s'", p->apparmor));
+	if (p->selinux && *p->selinux)
+		cred_label(NULL, "self/attr/exec", p->selinux,
+		    base_fmt("SELinux label '%s'", p->selinux));
+}
+
+/* ---- the parent's look at the finished child ---- */
+
+/* The fields of a line of /proc/PID/status; NULL when it is not there. */
+static char *
+cred_status_line(char *status, const char *key)
+{
+	char *copy = base_dup(status), *line;
+	size_t n = strlen(key);
+
+	while ((line = base_cut(&copy, "\n")))
+		if (!strncmp(line, key, n) && line[n] == ':')
+			return line + n + 1;
+	return NULL;
+}
+
+static void
+cred_expect_hex(char *status, const char *key, uint64_t want)
+{
+	char *line = cred_status_line(status, key);
+	uint64_t have = line ? strtoull(line, NULL, 16) : 0;
+
+	if (!line || have != want)
+		err_die("check: %s is %#llx, not %#llx", key,
+		    (unsigned long long)have, (unsigned long long)want);
+}
+
+static void
+cred_expect_ids(char *status, const char *key, uint64_t want)
+{
+	char *line = cred_status_line(status, key), *field;
+	uint64_t v;
+	int n = 0;
+
+	while (line && (field = base_cut(&line, "\t "))) {
+		if (base_number(field, UINT32_MAX, &v) < 0 || v != want)
+			err_die("check: %s is %s, not %llu", key, field,
+			    (unsigned long long)want);
+		n++;
+	}
+	if (n != 4)
+		err_die("check: no %s", key);
+}
+
+/* As many groups, each of them asked for: the kernel prints them sorted. */
+static void
+cred_expect_groups(char *status, const struct spec_ids *want)
+{
+	char *line = cred_status_line(status, "Groups"), *field;
+	uint64_t v;
+	size_t n = 0, i;
+
+	while (line && (field = base_cut(&line, "\t "))) {
+		if (base_number(field, UINT32_MAX, &v) < 0)
+			err_die("check: Groups is '%s'", field);
+		for (i = 0; i < want->n && want->v[i] != v; i++)
+			;
+		if (i == want->n)
+			err_die("check: group %s was not asked for", field);
+		n++;
+	}
+	if (!line || n != want->n)
+		err_die("check: %zu groups, not %zu", n, want->n);
+}
+
+/* The last gate: the child that waits to execute the program is what was
+ * asked for. Read from outside, so that nothing that happened to the child
+ * can spoil the look. filtered: its filter is loaded already. */
+static void
+cred_verify(pid_t pid, const struct spec_process *p, uint64_t had,
+    bool filtered)
+{
+	static const struct spec_ids none = { 0 };
+	const struct spec_user *u = p->user;
+	struct spec_caps c = cred_want(p, had);
+	char *status = sys_proc_read(base_fmt("%d/status", (int)pid));
+
+	if (!status)
+		err_die("check: read status of the container:");
+	cred_expect_ids(status, "Uid", u ? (uint64_t)u->uid.v : 0);
+	cred_expect_ids(status, "Gid", u ? (uint64_t)u->gid.v : 0);
+	cred_expect_groups(status, u ? &u->groups : &none);
+	cred_expect_hex(status, "CapInh", c.inheritable);
+	cred_expect_hex(status, "CapPrm", c.permitted);
+	cred_expect_hex(status, "CapEff", c.effective);
+	cred_expect_hex(status, "CapBnd", c.bounding);
+	if (cred_status_line(status, "CapAmb")) /* Linux 4.3 */
+		cred_expect_hex(status, "CapAmb", c.ambient);
+	if (cred_status_line(status, "NoNewPrivs")) /* Linux 4.10 */
+		cred_expect_hex(status, "NoNewPrivs", p->no_new_privileges);
+	if (filtered && cred_status_line(status, "Seccomp"))
+		cred_expect_hex(status, "Seccomp", 2);
+}
+
+/* == 15 SCMP =========================================== scmp_ =============
+ * Owns:   the system call filter: compiled from the config, loaded.
+ * Calls:  ERR SYS SPEC; libseccomp, for the compiler alone.
+ * Runs:   scmp_compile in the parent, before the clone; scmp_load in the
+ *         child, which knows nothing of libseccomp.
+ * Change: built with SECCOMP=0, a config with a filter is refused by SPEC and
+ *         scmp_compile is never reached with one.
+ */
+struct scmp_insn {
+	uint16_t code;
+	uint8_t jt, jf;
+	uint32_t k;
+};
+
+/* A filter as the kernel takes it (struct sock_fprog) and its flags. */
+struct scmp_filter {
+	unsigned short n;
+	struct scmp_insn *insn;
+};
+
+struct scmp_program {
+	struct scmp_filter filter;
+	unsigned flags;
+	bool spec_allow_asked; /* by the config, not by us */
+};
+
+#define SCMP_SET_FILTER 1
+#define SCMP_FLAG_SPEC_ALLOW 4
+
+#if SECCOMP
+/* clang-format off */
+/* linux/seccomp.h */
+static const struct word tab_scmp_flag[] = {
+	{ "SECCOMP_FILTER_FLAG_TSYNC",      1 },
+	{ "SECCOMP_FILTER_FLAG_LOG",        2 },
+	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SCMP_FLAG_SPEC_ALLOW },
+	{ "SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV", 32 },
+};
+
+/* Data of ERRNO and TRACE comes from errnoRet. */
+static const struct word tab_scmp_action[] = {
+	{ "SCMP_ACT_KILL",         SCMP_ACT_KILL         },
+	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
+	{ "SCMP_ACT_KILL_THREAD",  SCMP_ACT_KILL_THREAD  },
+	{ "SCMP_ACT_TRAP",         SCMP_ACT_TRAP         },
+	{ "SCMP_ACT_ERRNO",        SCMP_ACT_ERRNO(0)     },
+	{ "SCMP_ACT_TRACE",        SCMP_ACT_TRACE(0)     },
+	{ "SCMP_ACT_ALLOW",        SCMP_ACT_ALLOW        },
+	{ "SCMP_ACT_LOG",          SCMP_ACT_LOG          },
+};
+
+static const struct word tab_scmp_op[] = {
+	{ "SCMP_CMP_NE",        SCMP_CMP_NE        },
+	{ "SCMP_CMP_LT",        SCMP_CMP_LT        },
+	{ "SCMP_CMP_LE",        SCMP_CMP_LE        },
+	{ "SCMP_CMP_EQ",        SCMP_CMP_EQ        },
+	{ "SCMP_CMP_GE",        SCMP_CMP_GE        },
+	{ "SCMP_CMP_GT",        SCMP_CMP_GT        },
+	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
+};
+
+static const struct word tab_scmp_arch[] = {
+	{ "SCMP_ARCH_X86",         SCMP_ARCH_X86         },
+	{ "SCMP_ARCH_X86_64",      SCMP_ARCH_X86_64      },
+	{ "SCMP_ARCH_X32",         SCMP_ARCH_X32         },
+	{ "SCMP_ARCH_ARM",         SCMP_ARCH_ARM         },
+	{ "SCMP_ARCH_AARCH64",     SCMP_ARCH_AARCH64     },
+	{ "SCMP_ARCH_MIPS",        SCMP_ARCH_MIPS        },
+	{ "SCMP_ARCH_MIPS64",      SCMP_ARCH_MIPS64      },
+	{ "SCMP_ARCH_MIPS64N32",   SCMP_ARCH_MIPS64N32   },
+	{ "SCMP_ARCH_MIPSEL",      SCMP_ARCH_MIPSEL      },
+	{ "SCMP_ARCH_MIPSEL64",    SCMP_ARCH_MIPSEL64    },
+	{ "SCMP_ARCH_MIPSEL64N32", SCMP_ARCH_MIPSEL64N32 },
+	{ "SCMP_ARCH_PARISC",      SCMP_ARCH_PARISC      },
+	{ "SCMP_ARCH_PARISC64",    SCMP_ARCH_PARISC64    },
+	{ "SCMP_ARCH_PPC",         SCMP_ARCH_PPC         },
+	{ "SCMP_ARCH_PPC64",       SCMP_ARCH_PPC64       },
+	{ "SCMP_ARCH_PPC64LE",     SCMP_ARCH_PPC64LE     },
+	{ "SCMP_ARCH_RISCV64",     SCMP_ARCH_RISCV64     },
+	{ "SCMP_ARCH_S390",        SCMP_ARCH_S390        },
+	{ "SCMP_ARCH_S390X",       SCMP_ARCH_S390X       },
+};
+/* clang-format on */
+
+/* The number of an action; its errno value is EPERM unless one is given,
+ * which only ERRNO and TRACE take. */
+static uint32_t
+scmp_action(const struct json *j, int tok, const char *name,
+    const struct spec_int *ret)
+{
+	uint64_t v;
+	bool data;
+
+	if (!strcmp(name, "SCMP_ACT_NOTIFY"))
+		json_die(j, tok,
+		    "SCMP_ACT_NOTIFY is not supported by this version of ocirt");
+	if (tab_find(tab_scmp_action, LEN(tab_scmp_action), name, &v) < 0)
+		json_die(j, tok, "unknown action '%s'", name);
+	data = v == SCMP_ACT_ERRNO(0) || v == SCMP_ACT_TRACE(0);
+	if (ret->set && !data)
+		json_die(j, tok, "an errno value with %s", name);
+	if (ret->set && ret->v > 0xffff)
+		json_die(j, tok, "errno value out of range");
+	return (uint32_t)v | (data ? (uint32_t)(ret->set ? ret->v : EPERM) : 0);
+}
+
+static struct scmp_arg_cmp
+scmp_compare(const struct json *j, const struct spec_scmp_arg *a)
+{
+	uint64_t op;
+
+	if (a->index.v > 5)
+		json_die(j, a->tok, "argument index above 5");
+	if (tab_find(tab_scmp_op, LEN(tab_scmp_op), a->op, &op) < 0)
+		json_die(j, a->tok, "unknown operator '%s'", a->op);
+	return SCMP_CMP((unsigned)a->index.v, (enum scmp_compare)op,
+	    (uint64_t)a->value.v, (uint64_t)a->value_two.v);
+}
+
+/* One name of a rule. Conditions on one argument twice cannot be one rule:
+ * each becomes its own, any of them matches (runc). */
+static void
+scmp_rule(scmp_filter_ctx ctx, const struct json *j,
+    const struct spec_scmp_rule *r, uint32_t action, int nr)
+{
+	const struct spec_scmp_arg *a = r->args.p;
+	struct scmp_arg_cmp cmp[6];
+	unsigned seen = 0;
+	bool twice = r->args.n > LEN(cmp);
+	size_t i;
+	int e = 0;
+
+	for (i = 0; i < r->args.n; i++) {
+		struct scmp_arg_cmp c = scmp_compare(j, &a[i]);
+
+		twice |= seen >> c.arg & 1;
+		seen |= 1u << c.arg;
+		if (i < LEN(cmp))
+			cmp[i] = c;
+	}
+	if (!twice)
+		e = seccomp_rule_add_array(ctx, action, nr,
+		    (unsigned)r->args.n, cmp);
+	for (i = 0; twice && !e && i < r->args.n; i++) {
+		cmp[0] = scmp_compare(j, &a[i]);
+		e = seccomp_rule_add_array(ctx, action, nr, 1, cmp);
+	}
+	if (e < 0)
+		json_die(j, r->tok, "seccomp rule: %s", strerror(-e));
+}
+
+static void
+scmp_rules(scmp_filter_ctx ctx, const struct spec *s, uint32_t def)
+{
+	const struct spec_scmp_rule *r = s->linux_->seccomp->rules.p;
+	uint32_t action;
+	size_t i;
+	char **name;
+	int nr;
+
+	for (i = 0; i < s->linux_->seccomp->rules.n; i++) {
+		action = scmp_action(&s->json, r[i].tok, r[i].action,
+		    &r[i].errno_ret);
+		if (!r[i].names[0])
+			json_die(&s->json, r[i].tok, "'names' is empty");
+		for (name = r[i].names; action != def && *name; name++) {
+			nr = seccomp_syscall_resolve_name(*name);
+			if (nr != __NR_SCMP_ERROR)
+				scmp_rule(ctx, &s->json, &r[i], action, nr);
+			else if (def == SCMP_ACT_ALLOW)
+				/* it would have been forbidden: T38 */
+				err_note(base_fmt("unknown system call %s in a "
+						  "rule is not filtered",
+				    *name));
+		}
+	}
+}
+
+static void
+scmp_archs(scmp_filter_ctx ctx, const struct spec *s)
+{
+	char **a = s->linux_->seccomp->archs;
+	uint64_t v;
+	int e;
+
+	for (; a && *a; a++) {
+		if (tab_find(tab_scmp_arch, LEN(tab_scmp_arch), *a, &v) < 0)
+			spec_die(s, s->linux_->seccomp, "architectures",
+			    "unknown architecture '%s'", *a);
+		e = seccomp_arch_add(ctx, (uint32_t)v);
+		if (e < 0 && e != -EEXIST)
+			spec_die(s, s->linux_->seccomp, "architectures",
+			    "%s: %s", *a, strerror(-e));
+	}
+}
+
+static void
+scmp_flags(struct scmp_program *p, const struct spec *s)
+{
+	char **f = s->linux_->seccomp->flags;
+	uint64_t v;
+
+	if (!f)
+		p->flags = SCMP_FLAG_SPEC_ALLOW;
+	for (; f && *f; f++) {
+		if (tab_find(tab_scmp_flag, LEN(tab_scmp_flag), *f, &v) < 0)
+			spec_die(s, s->linux_->seccomp, "flags",
+			    "unknown flag '%s'", *f);
+		p->flags |= (unsigned)v;
+		p->spec_allow_asked |= v == SCMP_FLAG_SPEC_ALLOW;
+	}
+}
+
+/* The compiled filter's bytes, by way of a memfd: libseccomp writes to a
+ * descriptor only. */
+static void
+scmp_export(scmp_filter_ctx ctx, struct scmp_program *p)
+{
+	CLOSEFD int fd = (int)syscall(SYS_memfd_create, "seccomp", 1u);
+	size_t len;
+	char *bytes;
+	int e;
+
+	if (fd < 0) /* Linux < 3.17 */
+		fd = sys_open(AT_FDCWD, "/dev/shm", O_TMPFILE | O_RDWR, 0600);
+	if (fd < 0)
+		err_die("seccomp: memory for the filter:");
+	if ((e = seccomp_export_bpf(ctx, fd)) < 0)
+		err_die("seccomp: compile: %s", strerror(-e));
+	if (lseek(fd, 0, SEEK_SET) < 0 ||
+	    !(bytes = sys_read_fd(fd, 1 << 20, &len)))
+		err_die("seccomp: read the filter:");
+	p->filter.n = (unsigned short)(len / sizeof *p->filter.insn);
+	p->filter.insn = (struct scmp_insn *)(void *)bytes;
+	if (!p->filter.n || len != p->filter.n * sizeof *p->filter.insn)
+		err_die("seccomp: a filter of %zu bytes", len);
+}
+
+/* The filter that the config asks for; NULL when it asks for none. Dies of
+ * what cannot be expressed. */
+static struct scmp_program *
+scmp_compile(const struct spec *s)
+{
+	const struct spec_seccomp *c = s->linux_ ? s->linux_->seccomp : NULL;
+	struct scmp_program *p;
+	scmp_filter_ctx ctx;
+	uint32_t def;
+
+	if (!c || (!c->rules.n && (!c->action || !*c->action)))
+		return NULL;
+	if (!c->action)
+		json_die(&s->json, c->tok, "'defaultAction' is missing");
+	if (c->listener_metadata && !c->listener_path)
+		spec_die(s, c, "listenerMetadata", "without a listenerPath");
+	p = base_alloc(sizeof *p);
+	def = scmp_action(&s->json, c->tok, c->action, &c->errno_ret);
+	ctx = seccomp_init(def);
+	if (!ctx)
+		err_die("seccomp: init failed");
+	/* System calls of a foreign architecture pass no filter at all. */
+	seccomp_attr_set(ctx, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
+	if (c->rules.n > 32)
+		seccomp_attr_set(ctx, SCMP_FLTATR_CTL_OPTIMIZE, 2);
+	scmp_archs(ctx, s);
+	scmp_rules(ctx, s, def);
+	scmp_flags(p, s);
+	scmp_export(ctx, p);
+	seccomp_release(ctx);
+	return p;
+}
+#else
+static struct scmp_program *
+scmp_compile(const struct spec *s)
+{
+	if (s->linux_ && s->linux_->seccomp)
+		err_die("built without seccomp");
+	return NULL;
+}
+#endif
+
+/* The filter holds from here on. */
+static void
+scmp_load(const struct scmp_program *p)
+{
+	unsigned flags = p->flags;
+
+	if (syscall(SYS_seccomp, SCMP_SET_FILTER, flags, &p->filter) == 0)
+		return;
+	/* Our own default flag is not worth a failure (Linux < 4.17). */
+	if (errno == EINVAL && !p->spec_allow_asked &&
+	    syscall(SYS_seccomp, SCMP_SET_FILTER,
+		flags & ~(unsigned)SCMP_FLAG_SPEC_ALLOW, &p->filter) == 0)
+		return;
+	if (errno == ENOSYS || errno == EINVAL)
+		err_die("seccomp (needs CONFIG_SECCOMP_FILTER):");
+	err_die("load seccomp filter:");
+}
+
+/* == 16 HOOK =========================================== hook_ =============
+ * Owns:   running hooks: state on stdin, time limit, what they print.
+ * Calls:  ERR SYS SPEC STATE.
+ * Runs:   parent and child; which hook where is the caller's (tab_hook).
+ * Trusts: hooks are the host's programs, but get nothing of ours: no
+ *         descriptors, no signal mask, and only the environment that the
+ *         caller chooses (CVE-2025-23266).
+ */
+#define HOOK_OUTPUT 2048
+
+struct hook_run {
+	const struct spec_hook *hook;
+	const struct text *state; /* for its stdin */
+	char **env;		  /* where the config gives none */
+	const char *cwd;
+	int signals; /* descriptor that is readable when we are to stop, or -1 */
+};
+
+/* Default action for every signal that our caller ignored, none blocked:
+ * what a program expects after execve (threat T12). */
+static void
+hook_reset_signals(void)
+{
+	char *status = sys_proc_read("self/status"), *line;
+	uint64_t ignored = status && (line = strstr(status, "SigIgn:")) ?
+	    strtoull(line + 7, NULL, 16) :
+	    UINT64_MAX;
+	sigset_t none;
+	int sig;
+
+	for (sig = 1; sig < 65; sig++)
+		if (ignored >> (sig - 1) & 1)
+			signal(sig, SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+NORETURN static void
+hook_exec(const struct hook_run *r, int in, int out)
+{
+	char *const argv0[] = { (char *)(uintptr_t)r->hook->path, NULL };
+	char *msg;
+
+	hook_reset_signals();
+	if (setpgid(0, 0) < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||
+	    dup2(out, 2) < 0 || chdir(r->cwd) < 0)
+		err_exit(126);
+	sys_close_from(3, false);
+	execve(r->hook->path, r->hook->args ? r->hook->args : argv0,
+	    r->hook->env ? r->hook->env : r->env);
+	msg = base_fmt("exec %s: %s", r->hook->path, strerror(errno));
+	sys_write_all(2, msg, strlen(msg));
+	err_exit(127);
+}
+
+/* Give the hook its state and take what it prints until it exits or its time
+ * is over; its wait status. Output above HOOK_OUTPUT bytes is thrown away. */
+static int
+hook_wait(const struct hook_run *r, pid_t pid, int in, int out,
+    struct text *said)
+{
+	int64_t end = r->hook->timeout.set ?
+	    sys_now() + r->hook->timeout.v * 1000 :
+	    INT64_MAX;
+	CLOSEFD int pidfd = sys_pidfd_open(pid);
+	struct pollfd p[3] = { { .fd = out, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
+		{ .fd = r->signals, .events = POLLIN } };
+	char buf[512];
+	int64_t left;
+	ssize_t n;
+	int status;
+
+	/* Small enough for any pipe; a hook that does not read is no error. */
+	if (write(in, r->state->p, r->state->n) < 0 && errno != EPIPE)
+		err_warn("state for hook %s:", r->hook->path);
+	sys_close(&in);
+	for (;;) {
+		left = end == INT64_MAX ? -1 : end - sys_now();
+		if (end != INT64_MAX && left <= 0)
+			break;
+		/* Without pidfds (Linux < 5.3) look every 10 ms. */
+		if (pidfd < 0 && (left < 0 || left > 10))
+			left = 10;
+		poll(p, LEN(p), left > 1000000 ? 1000000 : (int)left);
+		if (p[2].revents)
+			break;
+		if (p[0].revents) {
+			n = read(out, buf, sizeof buf);
+			if (n > 0)
+				base_put(said, buf, (size_t)n);
+			else if (n == 0 || errno != EAGAIN)
+				p[0].fd = -1;
+			continue;
+		}
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return status;
+	}
+	kill(-pid, SIGKILL);
+	kill(pid, SIGKILL);
+	sys_waitpid(pid, &status);
+	return p[2].revents ? -2 : -1;
+}
+
+/* One hook; what went wrong as text, NULL when nothing did. */
+static char *
+hook_try(const struct hook_run *r)
+{
+	char buf[HOOK_OUTPUT];
+	struct text said = { .p = buf, .cap = sizeof buf, .fixed = true };
+	int in[2], out[2], status;
+	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
+	bool unused;
+	pid_t pid;
+
+	buf[0] = 0;
+	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
+		err_die("pipe for hook:");
+	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	pid = sys_clone(0, -1, &unused);
+	if (pid == 0)
+		hook_exec(r, in[0], out[1]);
+	close(in[0]);
+	close(out[1]);
+	if (pid < 0)
+		err_die("clone for hook:");
+	sigaction(SIGPIPE, &ignore, &old);
+	status = hook_wait(r, pid, in[1], out[0], &said);
+	sigaction(SIGPIPE, &old, NULL);
+	close(out[0]);
+	if (said.n && buf[said.n - 1] == '\n')
+		buf[--said.n] = 0;
+	if (status == -1)
+		return base_fmt("hook ran past specified timeout of %lld.0s",
+		    (long long)r->hook->timeout.v);
+	if (status == -2)
+		return base_dup("interrupted");
+	if (status == 0)
+		return NULL;
+	return WIFSIGNALED(status) ?
+	    base_fmt("signal: %d, output: %s", WTERMSIG(status), buf) :
+	    base_fmt("exit status %d, output: %s", WEXITSTATUS(status), buf);
+}
+
+/* All hooks of one moment in order. The first failure is fatal, but for
+ * poststop, where it is a warning and the others still run (config.md). */
+static void
+hook_run_all(const struct spec *s, enum tab_hook_index which,
+    struct hook_run *r)
+{
+	const struct spec_hook *h;
+	char *why;
+	size_t i;
+
+	if (!s || !s->hooks)
+		return;
+	h = s->hooks->list[which].p;
+	for (i = 0; i < s->hooks->list[which].n; i++) {
+		r->hook = &h[i];
+		why = hook_try(r);
+		if (why && which != HOOK_POSTSTOP)
+			err_die("error running %s hook #%zu: %s",
+			    tab_hook[which], i, why);
+		if (why)
+			err_warn("error running %s hook #%zu: %s",
+			    tab_hook[which], i, why);
+	}
+}
+
+static bool
+hook_any(const struct spec *s, enum tab_hook_index which)
+{
+	return s->hooks && s->hooks->list[which].n;
+}
+
+/* == 17 SYNC =========================================== sync_ ==== [wire]
+ * Owns:   the messages between parent and child, over one SOCK_SEQPACKET
+ *         pair. A message is its kind and a text, whole or not at all.
+ * Calls:  ERR SYS.
+ * Runs:   both.
+ * Change: a new message is a row in sync_name and both ends of the ladder.
+ *
+ *   parent                                          child
+ *     | clone ------------------------------------->  |
+ *     | puts it into its cgroups                      | waits only if it needs
+ *     | -- PLACED ---------------------------------->  | a cgroup namespace
+ *     |                                               | file system
+ *     | <------------------------------ TTY + fd ----  | if terminal
+ *     | <------------------------------- HOOKS ------  | if there are hooks
+ *     | prestart, createRuntime                       |
+ *     | -- HOOKED ---------------------------------->  | createContainer
+ *     |                                               | pivot, ids, caps
+ *     | <------------------------------- READY ------  |
+ *     | verifies, writes state                        |
+ *     | -- GO -------------------------------------->  | create: waits in FIFO
+ *     | <----------------- end of file: execve worked  |
+ *
+ * At any time the child may send NOTE, or FAIL as its last word.
+ */
+enum sync_kind { MSG_PLACED, MSG_TTY, MSG_HOOKS, MSG_HOOKED, MSG_READY,
+	MSG_GO, MSG_NOTE, MSG_FAIL, MSG_EOF };
+
+static const char *const sync_name[] = { "placed", "tty", "hooks", "hooked",
+	"ready", "go", "note", "fail", "end of file" };
+
+struct sync_msg {
+	uint32_t kind;
+	char text[ERR_LINE];
+};
+
+static int
+sync_try_send(int sock, enum sync_kind kind, const char *text, int fd)
+{
+	struct sync_msg m;
+	size_t n = strlen(text);
+
+	if (n >= sizeof m.text)
+		n = sizeof m.text - 1;
+	m.kind = kind;
+	memcpy(m.text, text, n);
+	m.text[n] = 0;
+	return sys_send(sock, &m, offsetof(struct sync_msg, text) + n + 1, fd);
+}
+
+/* The next message that is neither a note nor a failure: a note is kept, a
+ * failure is died of, in the child's own words. What comes from the child is
+ * data, never a format, and bounded (threat T58). signals: a descriptor that
+ * is readable when we are to stop, or -1. */
+static enum sync_kind
+sync_recv(int sock, int signals, struct sync_msg *m, int *fd)
+{
+	struct pollfd p[2] = { { .fd = sock, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN } };
+	ssize_t n;
+
+	for (;;) {
+		if (signals >= 0 && poll(p, LEN(p), -1) > 0 && p[1].revents)
+			err_die("interrupted by a signal");
+		n = sys_recv(sock, m, sizeof *m, fd);
+		if (n == 0 || (n < 0 && errno == ECONNRESET))
+			return MSG_EOF;
+		if (n < 0)
+			err_die("receive from the other side:");
+		if (n <= (ssize_t)offsetof(struct sync_msg, text) ||
+		    m->kind > MSG_FAIL)
+			err_die("broken message from the other side");
+		((char *)m)[n - 1] = 0;
+		if (m->kind == MSG_FAIL)
+			err_die("%s", m->text);
+		if (m->kind != MSG_NOTE)
+			return (enum sync_kind)m->kind;
+		err_note(m->text);
+	}
+}
+
+/* == 18 INIT =========================================== init_ ==== [order][wire]
+ * Owns:   the child, from the clone to execve: init_steps tells its life.
+ * Calls:  all rooms above that say "child".
+ * Runs:   child. It holds the parent's memory as a copy and never writes
+ *         state; only SYNC crosses back.
+ * Change: a step is a row in init_steps or init_exec_steps with its "why
+ *         here". fault.t fails each step and looks at what is left.
+ */
+struct init {
+	const struct plan *plan; /* NULL for exec */
+	const struct spec *spec;
+	const struct spec_process *process;
+	const struct state *state;
+	const char *id;
+	const struct scmp_program *filter;
+	char **env;
+	int preserve;		  /* descriptors 3.. to keep open */
+	bool keyring;
+	bool placed;		  /* wait until we are in our cgroups */
+	int join_pidfd;		  /* exec: whose namespaces to join */
+	unsigned join;
+	int join_fds[NS_COUNT];
+	int sock;		  /* to the parent */
+	int start, report;	  /* FIFOs of create, or -1 */
+	struct fs fs;
+	size_t at; /* next step of the plan */
+	struct tty tty;
+	bool cwd_later;
+	char *exe;
+};
+
+/* Where err_die sends the child's last words. */
+static int init_channel = -1;
+static bool init_channel_is_fifo, init_in_hooks;
+
+static void
+init_send(bool fatal, const char *text)
+{
+	char *line;
+
+	if (!init_channel_is_fifo) {
+		sync_try_send(init_channel, fatal ? MSG_FAIL : MSG_NOTE, text,
+		    -1);
+	} else if (fatal) {
+		line = base_fmt("%c%s", init_in_hooks ? 'H' : 'E', text);
+		sys_write_all(init_channel, line, strlen(line));
+	}
+}
+
+/* Wait for the one message that may come now. The parent is gone: so are we. */
+static void
+init_expect(const struct init *in, enum sync_kind want)
+{
+	struct sync_msg m;
+	enum sync_kind got;
+	int fd;
+
+	got = sync_recv(in->sock, -1, &m, &fd);
+	if (got == MSG_EOF)
+		err_exit(1);
+	if (got != want)
+		err_die("expected %s, got %s", sync_name[want], sync_name[got]);
+}
+
+static void
+init_tell(const struct init *in, enum sync_kind kind, const char *text, int fd)
+{
+	if (sync_try_send(in->sock, kind, text, fd) < 0)
+		err_exit(1);
+}
+
+static void
+init_orphan(struct init *in)
+{
+	(void)in;
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
+		err_die("set parent death signal:");
+}
+
+static void
+init_placed(struct init *in)
+{
+	if (in->placed)
+		init_expect(in, MSG_PLACED);
+	if (in->plan && in->plan->cgroupns &&
+	    unshare(PORT_CLONE_NEWCGROUP) < 0)
+		err_die("unshare cgroup namespace:");
+}
+
+static void
+init_join(struct init *in)
+{
+	ns_join(in->join_pidfd, in->join, in->join_fds);
+	sys_close(&in->join_pidfd);
+}
+
+/* Not a stdin, stdout or stderr: the container's own are kept. */
+static void
+init_session(struct init *in)
+{
+	(void)in;
+	if (setsid() < 0)
+		err_die("start a session:");
+}
+
+static void
+init_keyring(struct init *in)
+{
+	if (in->keyring)
+		cred_keyring(in->id);
+}
+
+/* From here on /proc is our own pid namespace's, out of anybody's sight. On
+ * old kernels the host's stays; its descriptor is closed before execve. */
+static void
+init_procfs(struct init *in)
+{
+	int own = sys_mount_procfs(true);
+
+	(void)in;
+	if (own < 0) {
+		if (sys_proc() < 0)
+			err_die("no procfs (needs CONFIG_PROC_FS):");
+		return;
+	}
+	sys_close(&sys_procfd);
+	sys_procfd = own;
+}
+
+static void
+init_oom(struct init *in)
+{
+	const struct spec_int *adj = &in->process->oom_score_adj;
+
+	if (adj->set &&
+	    sys_proc_write("self/oom_score_adj",
+		base_fmt("%lld", (long long)adj->v)) < 0)
+		err_die("set oomScoreAdj to %lld:", (long long)adj->v);
+}
+
+static void
+init_network(struct init *in)
+{
+	if (in->plan->lo_up)
+		ns_lo_up();
+}
+
+static void
+init_names(struct init *in)
+{
+	const struct spec *s = in->spec;
+
+	if (s->hostname && *s->hostname &&
+	    sethostname(s->hostname, strlen(s->hostname)) < 0)
+		err_die("set hostname '%s':", s->hostname);
+	if (s->domainname && *s->domainname &&
+	    setdomainname(s->domainname, strlen(s->domainname)) < 0)
+		err_die("set domainname '%s':", s->domainname);
+}
+
+/* The names were checked to belong to own namespaces (spec_check_sysctl). */
+static void
+init_sysctl(struct init *in)
+{
+	const struct spec_pair *p = in->spec->linux_->sysctl.p;
+	CLOSEFD int proc = -1;
+	CLOSEFD int fd = -1;
+	char *path, *c;
+	size_t i;
+	bool swap;
+
+	for (i = 0; i < in->spec->linux_->sysctl.n; i++) {
+		if (proc < 0 && (proc = sys_mount_procfs(false)) < 0)
+			proc = fcntl(sys_proc(), F_DUPFD_CLOEXEC, 3);
+		path = base_dup(p[i].key);
+		swap = path[strcspn(path, "./")] != '/';
+		for (c = path; swap && *c; c++)
+			*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
+		path = base_fmt("sys/%s", path);
+		fd = sys_proc_open_in(proc, path, O_WRONLY);
+		if (fd < 0 ||
+		    sys_write_all(fd, p[i].value, strlen(p[i].value)) < 0)
+			err_die("sysctl %s:", p[i].key);
+		sys_close(&fd);
+	}
+}
+
+/* The file system up to where the createContainer hooks look at it. */
+static void
+init_filesystem(struct init *in)
+{
+	in->fs.plan = in->plan;
+	in->fs.root = in->fs.scratch = in->fs.parent = in->fs.console = -1;
+	in->fs.empty_dir = in->fs.empty_file = -1;
+	umask(0);
+	fs_enter_procfs();
+	if (!in->process->terminal) {
+		fs_apply(&in->fs, &in->at, OP_PIVOT);
+		return;
+	}
+	fs_apply(&in->fs, &in->at, OP_CONSOLE);
+	tty_open(&in->tty, in->fs.root, in->process);
+	in->fs.console = in->tty.slave;
+	fs_apply(&in->fs, &in->at, OP_PIVOT);
+}
+
+/* exec -t: the devpts of the container that we are in by now. */
+static void
+init_terminal(struct init *in)
+{
+	CLOSEFD int root = -1;
+
+	if (!in->process->terminal)
+		return;
+	root = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	tty_open(&in->tty, root, in->process);
+}
+
+static void
+init_hooks(struct init *in)
+{
+	struct json_out o = { 0 };
+	static char *no_env[] = { NULL };
+	struct hook_run r = { .env = no_env, .cwd = "/", .signals = -1 };
+
+	if (hook_any(in->spec, HOOK_PRESTART) ||
+	    hook_any(in->spec, HOOK_CREATE_RUNTIME)) {
+		init_tell(in, MSG_HOOKS, "", -1);
+		init_expect(in, MSG_HOOKED);
+	}
+	if (!hook_any(in->spec, HOOK_CREATE_CONTAINER))
+		return;
+	state_put(&o, in->state, ST_CREATING, getpid(), false, NULL);
+	r.state = &o.t;
+	hook_run_all(in->spec, HOOK_CREATE_CONTAINER, &r);
+}
+
+static void
+init_pivot(struct init *in)
+{
+	fs_apply(&in->fs, &in->at, OP_COUNT);
+}
+
+static void
+init_tty(struct init *in)
+{
+	if (!in->process->terminal)
+		return;
+	init_tell(in, MSG_TTY, in->tty.name, in->tty.master);
+	sys_close(&in->tty.master);
+	tty_attach(&in->tty);
+}
+
+/* The caller's affinity is its own matter: all cpus, as many as there are. */
+static void
+init_affinity(struct init *in)
+{
+	unsigned long all[1024 / sizeof(long)];
+
+	(void)in;
+	memset(all, 0xff, sizeof all);
+	syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+}
+
+static void
+init_umask(struct init *in)
+{
+	const struct spec_user *u = in->process->user;
+
+	umask(u && u->umask.set ? (mode_t)u->umask.v : 022);
+}
+
+/* Without noNewPrivileges loading a filter needs CAP_SYS_ADMIN, so it comes
+ * before the capabilities go. */
+static void
+init_filter_early(struct init *in)
+{
+	if (in->filter && !in->process->no_new_privileges)
+		scmp_load(in->filter);
+}
+
+/* A pipe that the caller made for the program must be its user's, or it could
+ * not open /dev/stderr. Nothing else of the caller's changes hands (T16). */
+static void
+init_stdio(struct init *in)
+{
+	const struct spec_user *u = in->process->user;
+	struct statfs sfs;
+	int i;
+
+	for (i = 0; u && u->uid.v && i < 3; i++)
+		if (fstatfs(i, &sfs) == 0 && sfs.f_type == 0x50495045)
+			if (fchown(i, (uid_t)u->uid.v, (gid_t)-1) < 0)
+				err_debug("own stdio %d", i);
+}
+
+/* In the working directory, made where it is missing. Where root may not go
+ * (a network file system, say) the user may: tried again after the ids. */
+static void
+init_cwd(struct init *in)
+{
+	CLOSEFD int root = -1;
+	CLOSEFD int dir = -1;
+	const char *cwd = in->process->cwd;
+
+	in->cwd_later = false;
+	if (chdir(cwd) == 0)
+		return;
+	if (errno == ENOENT && in->plan) {
+		root = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+		dir = root < 0 ? -1 : sys_mkdirs(root, cwd, 0755, 0);
+		if (dir >= 0 && chdir(cwd) == 0)
+			return;
+	}
+	if (errno != EACCES && errno != EPERM)
+		err_die("chdir to cwd (\"%s\") set in config.json failed:",
+		    cwd);
+	in->cwd_later = true;
+}
+
+static void
+init_credentials(struct init *in)
+{
+	struct spec_caps want = cred_want(in->process, cred_have());
+
+	cred_drop_bounding(want.bounding);
+	cred_rlimits(in->process);
+	cred_ids(in->process);
+	if (in->process->no_new_privileges &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err_die("set no_new_privs:");
+	cred_labels(in->process);
+	cred_caps(&want);
+}
+
+/* The working directory is inside: the kernel's own answer, which begins with
+ * "(unreachable)" where it is not (CVE-2024-21626). */
+static void
+init_cwd_inside(struct init *in)
+{
+	char buf[PATH_MAX + 64];
+
+	if (in->cwd_later && chdir(in->process->cwd) < 0)
+		err_die("chdir to cwd (\"%s\") set in config.json failed:",
+		    in->process->cwd);
+	if (syscall(SYS_getcwd, buf, sizeof buf) < 0 || *buf != '/')
+		err_die("the working directory \"%s\" is outside the container",
+		    in->process->cwd);
+}
+
+/* HOME of the container's own /etc/passwd; "/" when that is odd in any way
+ * (threat T23): a FIFO, a device, a link out, too large. */
+static char *
+init_home(const struct init *in)
+{
+	uint64_t uid = in->process->user ?
+	    (uint64_t)in->process->user->uid.v :
+	    0;
+	CLOSEFD int root = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	CLOSEFD int path = -1;
+	CLOSEFD int file = -1;
+	struct stat st;
+	char *text, *home = NULL;
+
+	path = sys_resolve(root, "/etc/passwd", false);
+	if (path >= 0 && fstat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (file = sys_reopen(path, O_RDONLY | O_NONBLOCK)) >= 0 &&
+	    (text = sys_read_fd(file, 1 << 20, NULL)))
+		home = base_passwd(text, uid, 5);
+	return home && *home == '/' ? home : base_dup("/");
+}
+
+static void
+init_environment(struct init *in)
+{
+	const char *home = base_getenv(in->env, "HOME");
+	char **env;
+	size_t n = 0, k = 0, i;
+
+	if (home && *home)
+		return;
+	while (in->env[n])
+		n++;
+	env = base_array(n + 2, sizeof *env);
+	for (i = 0; i < n; i++)
+		if (strncmp(in->env[i], "HOME=", 5))
+			env[k++] = in->env[i];
+	env[k++] = base_fmt("HOME=%s", init_home(in));
+	in->env = env;
+}
+
+/* Can this file be executed by us? errno says why not. */
+static bool
+init_executable(const char *path)
+{
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return false;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EACCES;
+		return false;
+	}
+	return faccessat(AT_FDCWD, path, X_OK, 0) == 0;
+}
+
+/* Which file the program is, by the container's PATH; found now, so that
+ * create reports it and not start. runc's words: engines make their exit
+ * codes 126 and 127 of them. */
+static void
+init_lookup(struct init *in)
+{
+	const char *name = in->process->args[0];
+	const char *path = base_getenv(in->env, "PATH"), *end;
+	char *try;
+	bool denied = false;
+
+	if (strchr(name, '/')) {
+		in->exe = base_dup(name);
+		if (init_executable(name))
+			return;
+		if (errno == EACCES || errno == EPERM)
+			err_die("exec: \"%s\":", name);
+		err_die("exec: \"%s\": stat %s:", name, name);
+	}
+	for (; *name && path && *path; path = *end ? end + 1 : end) {
+		end = strchrnul(path, ':');
+		try = end == path ?
+		    base_fmt("./%s", name) :
+		    base_fmt("%.*s/%s", (int)(end - path), path, name);
+		if (init_executable(try)) {
+			in->exe = try;
+			return;
+		}
+		denied |= errno == EACCES;
+	}
+	if (denied) {
+		errno = EACCES;
+		err_die("exec: \"%s\":", name);
+	}
+	err_die("exec: \"%s\": executable file not found in $PATH", name);
+}
+
+/* The gate, the part that only we can see. */
+static void
+init_verify(struct init *in)
+{
+	if (in->plan)
+		fs_verify(&in->fs);
+	if (getsid(0) != getpid())
+		err_die("check: not the leader of a session");
+	sys_close(&in->fs.root);
+}
+
+/* All is done; the parent looks, records, and lets us go. From here on its
+ * death shows as the end of the socket, so the signal is not needed: it must
+ * not outlive create. */
+static void
+init_ready(struct init *in)
+{
+	if (prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) < 0)
+		err_die("clear parent death signal:");
+	init_tell(in, MSG_READY, "", -1);
+	init_expect(in, MSG_GO);
+}
+
+/* create: wait until start writes. The channel for last words is now the
+ * report FIFO; the parent has gone. */
+static void
+init_wait_start(struct init *in)
+{
+	char c;
+	ssize_t n;
+
+	if (in->start < 0)
+		return;
+	init_channel = in->report;
+	init_channel_is_fifo = true;
+	sys_close(&in->sock);
+	do
+		n = read(in->start, &c, 1);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		err_exit(1);
+	sys_close(&in->start);
+}
+
+static void
+init_start_hooks(struct init *in)
+{
+	struct json_out o = { 0 };
+	struct hook_run r = { .env = in->env, .cwd = "/", .signals = -1 };
+
+	if (!hook_any(in->spec, HOOK_START_CONTAINER))
+		return;
+	state_put(&o, in->state, ST_CREATED, getpid(), false, NULL);
+	r.state = &o.t;
+	init_in_hooks = true;
+	hook_run_all(in->spec, HOOK_START_CONTAINER, &r);
+	init_in_hooks = false;
+}
+
+/* Nothing of ours stays open but the channel for a failing execve, which is
+ * close-on-exec and sits right above what the program gets. Really closed,
+ * not marked: a marked directory can still be executed through (T03). */
+static void
+init_close(struct init *in)
+{
+	int keep = 3 + in->preserve;
+
+	if (init_channel_is_fifo && write(in->report, "X", 1) != 1)
+		err_exit(1);
+	hook_reset_signals();
+	if (init_channel != keep && dup3(init_channel, keep, O_CLOEXEC) < 0)
+		err_die("move channel:");
+	init_channel = keep;
+	if (sys_close_from((unsigned)keep + 1, false) < 0)
+		err_die("close descriptors:");
+	sys_procfd = -1;
+	for (; --keep >= 3;)
+		fcntl(keep, F_SETFD, 0);
+}
+
+/* Nothing but execve, and on failure write and exit, behind this. */
+static void
+init_filter_late(struct init *in)
+{
+	if (in->filter && in->process->no_new_privileges)
+		scmp_load(in->filter);
+}
+
+static void
+init_execve(struct init *in)
+{
+	execve(in->exe, in->process->args, in->env);
+	err_die("exec %s:", in->exe);
+}
+
+struct init_step {
+	const char *name;
+	void (*fn)(struct init *);
+	const char *why; /* why here, and not earlier or later */
+};
+
+/* clang-format off */
+static const struct init_step init_steps[] = {
+	{ "orphan",      init_orphan,      "first: nothing may outlive a dead parent" },
+	{ "cgroup",      init_placed,      "a cgroup namespace begins where we are placed" },
+	{ "session",     init_session,     "before a terminal, away from the caller's" },
+	{ "keyring",     init_keyring,     "while we are still root of the host" },
+	{ "procfs",      init_procfs,      "before anything of the container is touched" },
+	{ "oom",         init_oom,         "lowering needs the host's privileges" },
+	{ "network",     init_network,     "needs CAP_NET_ADMIN" },
+	{ "names",       init_names,       "needs CAP_SYS_ADMIN" },
+	{ "sysctl",      init_sysctl,      "before /proc/sys is read-only" },
+	{ "filesystem",  init_filesystem,  "while the host's paths can be seen" },
+	{ "hooks",       init_hooks,       "mounts done, host still reachable (config.md)" },
+	{ "pivot",       init_pivot,       "after the hooks that need the host's paths" },
+	{ "terminal",    init_tty,         "the pty is the new devpts'" },
+	{ "affinity",    init_affinity,    "after the cpuset is ours" },
+	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
+	{ "cwd",         init_cwd,         "making it needs root" },
+	{ "umask",       init_umask,       "after all files of ours are made" },
+	{ "filter",      init_filter_early,"without no_new_privs it needs CAP_SYS_ADMIN" },
+	{ "credentials", init_credentials, "after all that needs privilege" },
+	{ "inside",      init_cwd_inside,  "as the user, whom the directory may admit" },
+	{ "environment", init_environment, "HOME is read as the user" },
+	{ "lookup",      init_lookup,      "create must report a missing program" },
+	{ "verify",      init_verify,      "last look before the parent's" },
+	{ "ready",       init_ready,       "the parent verifies and records" },
+	{ "wait",        init_wait_start,  "create ends here, start goes on" },
+	{ "startHooks",  init_start_hooks, "as the user, just before the program" },
+	{ "close",       init_close,       "after the last thing that opens files" },
+	{ "filterLate",  init_filter_late, "nothing of ours runs under it but execve" },
+	{ "execve",      init_execve,      "" },
+};
+
+static const struct init_step init_exec_steps[] = {
+	{ "orphan",      init_orphan,      "first: nothing may outlive a dead parent" },
+	{ "cgroup",      init_placed,      "limits hold before anything runs" },
+	{ "session",     init_session,     "before a terminal, away from the caller's" },
+	{ "oom",         init_oom,         "the host's procfs is still ours" },
+	{ "join",        init_join,        "from here on we are in the container" },
+	{ "procfs",      init_procfs,      "of the pid namespace just joined" },
+	{ "keyring",     init_keyring,     "the container's, by name" },
+	{ "pty",         init_terminal,    "from the container's devpts" },
+	{ "terminal",    init_tty,         "the parent relays it" },
+	{ "affinity",    init_affinity,    "after the cpuset is ours" },
+	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
+	{ "cwd",         init_cwd,         "as root first" },
+	{ "umask",       init_umask,       "" },
+	{ "filter",      init_filter_early,"without no_new_privs it needs CAP_SYS_ADMIN" },
+	{ "credentials", init_credentials, "after all that needs privilege" },
+	{ "inside",      init_cwd_inside,  "as the user" },
+	{ "environment", init_environment, "HOME is read as the user" },
+	{ "lookup",      init_lookup,      "a missing program is 255" },
+	{ "verify",      init_verify,      "last look before the parent's" },
+	{ "ready",       init_ready,       "the parent verifies" },
+	{ "close",       init_close,       "after the last thing that opens files" },
+	{ "filterLate",  init_filter_late, "nothing of ours runs under it but execve" },
+	{ "execve",      init_execve,      "" },
+};
+/* clang-format on */
+
+/* The child's life. Every failure in here goes to the parent. */
+NORETURN static void
+init_main(struct init *in)
+{
+	const struct init_step *step = in->plan ? init_steps : init_exec_steps;
+
+	init_channel = in->sock;
+	init_channel_is_fifo = false;
+	err.send = init_send;
+	err_ncrumbs = 0;
+	for (;; step++) {
+		err_debug("init: %s", step->name);
+		step->fn(in);
+	}
+}
+
+/* == 19 RUN ============================================= run_ ==== [order][wire]
+ * Owns:   the parent's side: create, run, start, exec, kill, delete.
+ * Calls:  all rooms above but FS and CRED's setters, which are the child's.
+ * Runs:   parent.
+ * Change: what has a side effect pushes its undo first or at once; err_keep()
+ *         stands at the one point where the container is there to stay.
+ */
+
+/* The command line as one struct: what an option sets is in cmd_options. */
+struct run_opts {
+	/* global */
+	const char *root, *log, *log_format, *rootless, *cgroup_manager, *criu;
+	bool debug, systemd_cgroup, version, help;
+	/* create, run, exec */
+	const char *bundle, *console_socket, *pid_file, *pidfd_socket;
+	const char *preserve_fds;
+	bool detach, keep, no_pivot, no_new_keyring, no_subreaper;
+	/* exec */
+	const char *cwd, *user, *process, *label, *apparmor;
+	bool tty, no_new_privs, ignore_paused;
+	char **env, **gids, **caps, **cgroup;
+	/* list, ps, plan, kill, delete */
+	const char *format;
+	bool quiet, all, force;
+};
+
+struct run {
+	const struct run_opts *opts;
+	const char *id, *bundle;
+	char *config; /* config.json as it was, before it was parsed */
+	size_t config_len;
+	struct spec *spec;
+	struct plan *plan;
+	struct state state;
+	struct init init;
+	uint64_t have; /* our capabilities: the child starts with them */
+	pid_t pid;
+	int pidfd, sock, signals;
+	struct tty tty;
+	struct tty_relay relay;
+};
+
+/* ---- before the clone ---- */
+
+/* The payload must never hold a handle on a runtime binary that can be
+ * written (CVE-2019-5736): run from a sealed copy in memory. The seals alone
+ * say that we do, never an environment variable. Where the binary lies on a
+ * file system that cannot be written, there is nothing to do. 300 kB cost
+ * 0.2 ms; the memory is not the container's, we are not in its cgroup yet. */
+static void
+run_seal(char **argv)
+{
+	static const unsigned long readonly_fs[] = { 0x73717368, 0xe0f5e1e2,
+		0x7275, 0x9660, 0x28cd3d45 };
+	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
+	    F_SEAL_WRITE;
+	CLOSEFD int self = -1;
+	CLOSEFD int copy = -1;
+	struct statfs sfs;
+	struct stat st;
+	size_t i;
+	int have;
+
+	if (!SELFSEAL)
+		return;
+	self = sys_proc() < 0 ? -1 :
+				sys_open(sys_proc(), "self/exe", O_RDONLY, 0);
+	if (self < 0 || fstatfs(self, &sfs) < 0 || fstat(self, &st) < 0)
+		err_die("open own binary to seal it:");
+	have = fcntl(self, F_GET_SEALS);
+	if (have >= 0 && (have & seals) == seals) {
+		prctl(PR_SET_NAME, "ocirt", 0, 0, 0);
+		return;
+	}
+	for (i = 0; i < LEN(readonly_fs); i++)
+		if ((unsigned long)sfs.f_type == readonly_fs[i])
+			return;
+	copy = (int)syscall(SYS_memfd_create, "ocirt", 3u | PORT_MFD_EXEC);
+	if (copy < 0 && errno == EINVAL) /* Linux < 6.3 */
+		copy = (int)syscall(SYS_memfd_create, "ocirt", 3u);
+	if (copy < 0)
+		err_die("seal own binary: memfd_create (needs Linux 3.17, CONFIG_MEMFD_CREATE):");
+	while (st.st_size > 0) {
+		ssize_t n = sendfile(copy, self, NULL, (size_t)st.st_size);
+
+		if (n <= 0)
+			err_die("copy own binary:");
+		st.st_size -= n;
+	}
+	fcntl(copy, F_ADD_SEALS, PORT_F_SEAL_EXEC);
+	if (fcntl(copy, F_ADD_SEALS, seals) < 0)
+		err_die("seal own binary:");
+	syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
+	err_die("run sealed copy of own binary:");
+}
+
+/* Every signal is blocked from here on. Those that ask us to stop can be
+ * polled for; SIGCHLD must not be ignored, or there is nothing to wait for. */
+static int
+run_block_signals(void)
+{
+	sigset_t all, stop;
+	int fd;
+
+	signal(SIGCHLD, SIG_DFL);
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, NULL);
+	sigemptyset(&stop);
+	sigaddset(&stop, SIGINT);
+	sigaddset(&stop, SIGTERM);
+	sigaddset(&stop, SIGHUP);
+	sigaddset(&stop, SIGQUIT);
+	fd = signalfd(-1, &stop, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (fd < 0)
+		err_die("signalfd:");
+	return fd;
+}
+
+static char *
+run_abs(const char *path)
+{
+	char cwd[PATH_MAX];
+
+	if (path && *path == '/')
+		return base_abs("/", path);
+	if (!getcwd(cwd, sizeof cwd))
+		err_die("current directory:");
+	return base_abs(cwd, path ? path : ".");
+}
+
+/* A regular file, whole, writable in memory; never blocks on a FIFO. */
+static char *
+run_read_json(const char *path, size_t *len)
+{
+	CLOSEFD int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
+	struct stat st;
+	char *text;
+
+	if (fd < 0)
+		return NULL;
+	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		err_die("%s is not a regular file", path);
+	}
+	text = sys_read_fd(fd, JSON_MAX_SIZE, len);
+	if (!text)
+		err_die("read %s:", path);
+	return text;
+}
+
+/* Read and check the bundle. Nothing is done to the machine yet. */
+static void
+run_read_bundle(struct run *r)
+{
+	char *text;
+
+	r->bundle = run_abs(r->opts->bundle);
+	text = run_read_json(base_fmt("%s/config.json", r->bundle),
+	    &r->config_len);
+	if (!text && errno == ENOENT)
+		err_die("JSON specification file config.json not found in %s",
+		    r->bundle);
+	if (!text)
+		err_die("read %s/config.json:", r->bundle);
+	r->config = base_dupn(text, r->config_len);
+	r->spec = spec_read("config.json", text, r->config_len);
+}
+
+/* Of entries with one name the last one counts, in the place of the first
+ * (POSIX leaves it open; runc does so). */
+static char **
+run_environment(char **env)
+{
+	static char *none[] = { NULL };
+	size_t n = 0, size = 64, at, i, k = 0, len;
+	char **out;
+	size_t *slot;
+	uint64_t h;
+	const char *c;
+
+	if (!env)
+		return none;
+	while (env[n])
+		n++;
+	while (size < n * 2)
+		size *= 2;
+	out = base_array(n + 1, sizeof *out);
+	slot = base_array(size, sizeof *slot);
+	for (i = 0; i < n; i++) {
+		h = 14695981039346656037u;
+		for (c = env[i]; *c && *c != '='; c++)
+			h = (h ^ (unsigned char)*c) * 1099511628211u;
+		h ^= h >> 29;
+		len = (size_t)(c - env[i]) + 1;
+		for (at = h & (size - 1); slot[at]; at = (at + 1) & (size - 1))
+			if (!strncmp(out[slot[at] - 1], env[i], len))
+				break;
+		if (!slot[at])
+			slot[at] = ++k;
+		out[slot[at] - 1] = env[i];
+	}
+	return out;
+}
+
+/* Which of 3, 4, ... the program gets: those that systemd passed to us and
+ * those of --preserve-fds. They must be open. */
+static int
+run_preserve(const struct run_opts *o, bool listen, char ***env)
+{
+	const char *fds = getenv("LISTEN_FDS"), *pid = getenv("LISTEN_PID");
+	uint64_t n = 0, more = 0, self;
+	char **grown;
+	size_t k = 0, i;
+
+	if (listen && fds && pid && base_number(fds, 1024, &n) == 0 &&
+	    base_number(pid, INT_MAX, &self) == 0 &&
+	    self == (uint64_t)getpid() && n) {
+		while (*env && (*env)[k])
+			k++;
+		grown = base_array(k + 3, sizeof *grown);
+		for (i = 0; i < k; i++)
+			grown[i] = (*env)[i];
+		grown[k++] = base_fmt("LISTEN_FDS=%llu", (unsigned long long)n);
+		grown[k] = base_dup("LISTEN_PID=1");
+		*env = grown;
+	} else {
+		n = 0;
+	}
+	if (o->preserve_fds && base_number(o->preserve_fds, 1024, &more) < 0)
+		err_die("--preserve-fds: '%s' is no number", o->preserve_fds);
+	for (i = 0; i < n + more; i++)
+		if (fcntl((int)i + 3, F_GETFD) < 0)
+			err_die("unable to stat preserved-fd %zu (of %llu):",
+			    i, (unsigned long long)(n + more));
+	return (int)(n + more);
+}
+
+static void
+run_check_console(const struct run_opts *o, bool terminal, bool detach)
+{
+	if (terminal && detach && !o->console_socket)
+		err_die("cannot allocate tty if ocirt will detach without setting console socket (hint: --console-socket)");
+	if (o->console_socket && (!terminal || !detach))
+		err_die("cannot use console socket if ocirt will not detach or allocate tty");
+}
+
+/* ---- the child ---- */
+
+static void
+run_kill_child(void *arg)
+{
+	struct run *r = arg;
+	int status;
+
+	sys_signal(r->pidfd, r->pid, SIGKILL);
+	sys_waitpid(r->pid, &status);
+	if (!r->state.private_pid)
+		cg_kill_all(r->state.cgroups);
+}
+
+/* The child died without a word. */
+NORETURN static void
+run_child_lost(struct run *r)
+{
+	int status = 0;
+
+	if (sys_waitpid(r->pid, &status) == r->pid && WIFSIGNALED(status))
+		err_die("container init was killed by signal %d%s",
+		    WTERMSIG(status), WTERMSIG(status) == SIGKILL ?
+			" (hint: is a memory limit too low?)" :
+			"");
+	err_die("container init exited with status %d before the program ran",
+	    sys_exit_code(status));
+}
+
+/* Clone the child and put it into its cgroups. It is not dumpable: nobody in
+ * a namespace that it joins may look into it (CVE-2016-9962). */
+static void
+run_clone(struct run *r, unsigned flags, int cgroup)
+{
+	int pair[2];
+	bool born;
+	pid_t pid;
+
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		err_die("make undumpable:");
+	r->have = cred_have();
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		err_die("socketpair:");
+	r->init.sock = pair[1];
+	pid = sys_clone(flags, cgroup, &born);
+	if (pid == 0) {
+		close(pair[0]);
+		init_main(&r->init);
+	}
+	if (pid < 0)
+		err_die("clone the container's process%s:", errno == EINVAL ?
+			" (hint: a namespace that the kernel lacks? CONFIG_NAMESPACES and its *_NS options)" :
+			"");
+	close(pair[1]);
+	r->sock = pair[0];
+	r->pid = pid;
+	r->pidfd = sys_pidfd_open(pid);
+	err_undo(run_kill_child, r);
+	if (r->plan)
+		cg_place(r->plan, pid, born);
+	else
+		cg_enter_all(r->state.cgroups, pid);
+	if (r->init.placed && sync_try_send(r->sock, MSG_PLACED, "", -1) < 0)
+		err_die("tell the child:");
+}
+
+/* The runtime's hooks: state on stdin, our environment unless they name
+ * their own, the bundle as working directory. */
+static void
+run_hooks(struct run *r, enum tab_hook_index which, enum state_status now,
+    int64_t pid)
+{
+	struct json_out o = { 0 };
+	struct hook_run h = { .env = environ, .cwd = r->bundle,
+		.signals = r->signals };
+
+	if (!r->spec || !hook_any(r->spec, which))
+		return;
+	state_put(&o, &r->state, now, pid, false, NULL);
+	h.state = &o.t;
+	hook_run_all(r->spec, which, &h);
+}
+
+static void
+run_poststop(void *arg)
+{
+	struct run *r = arg;
+
+	r->signals = -1;
+	run_hooks(r, HOOK_POSTSTOP, ST_STOPPED, 0);
+}
+
+/* Answer the child until it is ready to run the program. */
+static void
+run_until_ready(struct run *r)
+{
+	struct sync_msg m;
+	enum sync_kind kind;
+	int fd;
+
+	for (;;) {
+		kind = sync_recv(r->sock, r->signals, &m, &fd);
+		if (kind == MSG_READY)
+			return;
+		if (kind == MSG_EOF)
+			run_child_lost(r);
+		if (kind == MSG_TTY && fd >= 0) {
+			r->tty.master = fd;
+			if (r->opts->console_socket)
+				tty_send_console(r->opts->console_socket, fd,
+				    m.text);
+		} else if (kind == MSG_HOOKS) {
+			run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
+			run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
+			if (sync_try_send(r->sock, MSG_HOOKED, "", -1) < 0)
+				err_die("tell the child:");
+		} else {
+			err_die("unexpected message '%s' from the child",
+			    sync_name[kind]);
+		}
+	}
+}
+
+/* Let the child go. create: it waits in its FIFO. Else true as soon as execve
+ * has worked, and an execve that fails is died of. */
+static void
+run_go(struct run *r, bool wait)
+{
+	struct sync_msg m;
+	int fd;
+
+	if (sync_try_send(r->sock, MSG_GO, "", -1) < 0)
+		run_child_lost(r);
+	if (wait && sync_recv(r->sock, -1, &m, &fd) != MSG_EOF)
+		err_die("unexpected message from the child");
+	sys_close(&r->sock);
+}
+
+static void
+run_unlink_pid_file(void *arg)
+{
+	unlink(arg);
+}
+
+/* Decimal digits and no newline, there at once (shims read it as we exit). */
+static void
+run_write_pid_file(const struct run *r)
+{
+	const char *path = r->opts->pid_file;
+	char *pid = base_fmt("%d", (int)r->pid);
+
+	if (!path)
+		return;
+	if (sys_replace_file(AT_FDCWD, path, 0644, pid, strlen(pid)) < 0)
+		err_die("write pid file %s:", path);
+	err_undo(run_unlink_pid_file, base_dup(path));
+}
+
+/* ---- create and run ---- */
+
+static void
+run_fill_state(struct run *r)
+{
+	struct state *st = &r->state;
+	struct timespec now;
+	size_t i;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	st->version = SPEC_VERSION;
+	st->id = r->id;
+	st->phase = "creating";
+	st->bundle = r->bundle;
+	st->rootfs = r->plan->rootfs;
+	st->created = base_time(&now, 9);
+	st->owner_pid.v = getpid();
+	st->owner_start.v = (int64_t)sys_start_time(getpid());
+	st->uid.v = geteuid();
+	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
+	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
+	    hook_any(r->spec, HOOK_POSTSTOP);
+	st->annotations = r->spec->annotations;
+	st->cgroups = base_array(r->plan->ncgroups + 1, sizeof *st->cgroups);
+	for (i = 0; i < r->plan->ncgroups; i++)
+		st->cgroups[i] = base_dup(r->plan->cgroups[i].dir);
+}
+
+/* A FIFO of the container's directory, open at both ends so that neither
+ * side ever waits in open(2). Inherited by init; closed by execve. */
+static int
+run_fifo(const struct run *r, const char *name)
+{
+	int fd;
+
+	if (mkfifoat(r->state.dir, name, 0600) < 0 ||
+	    (fd = sys_open(r->state.dir, name, O_RDWR, 0)) < 0)
+		err_die("make FIFO %s:", name);
+	return fd;
+}
+
+/* The journal stands before the first side effect. */
+static void
+run_journal(struct run *r, bool start_later)
+{
+	struct state *st = &r->state;
+
+	run_fill_state(r);
+	state_create(st, r->opts->root, !start_later && !r->opts->detach);
+	err_undo(run_poststop, r);
+	r->init.start = r->init.report = -1;
+	if (st->dir < 0)
+		return;
+	state_save(st);
+	if (sys_replace_file(st->dir, STATE_CONFIG, 0600, r->config,
+		r->config_len) < 0)
+		err_die("keep a copy of config.json:");
+	if (!start_later)
+		return;
+	r->init.start = run_fifo(r, STATE_START);
+	r->init.report = run_fifo(r, STATE_REPORT);
+}
+
+static void
+run_fill_init(struct run *r)
+{
+	struct init *in = &r->init;
+
+	in->plan = r->plan;
+	in->spec = r->spec;
+	in->process = r->spec->process;
+	in->state = &r->state;
+	in->id = r->id;
+	in->keyring = !r->opts->no_new_keyring;
+	in->placed = r->plan->cgroupns;
+	in->join_pidfd = -1;
+	in->filter = scmp_compile(r->spec);
+	in->env = r->spec->process->env;
+	in->preserve = run_preserve(r->opts, true, &in->env);
+	in->env = run_environment(in->env);
+}
+
+/* The container exists and its init waits: recorded as phase. */
+static void
+run_commit(struct run *r, const char *phase)
+{
+	struct state *st = &r->state;
+	size_t i;
+
+	cred_verify(r->pid, r->spec->process, r->have,
+	    r->init.filter && !r->spec->process->no_new_privileges);
+	st->pid.v = r->pid;
+	st->start_time.v = (int64_t)sys_start_time(r->pid);
+	st->phase = phase;
+	st->notes = base_array(err.nnotes + 1, sizeof *st->notes);
+	for (i = 0; i < err.nnotes; i++)
+		st->notes[i] = err.notes[i];
+	run_write_pid_file(r);
+	if (st->dir >= 0)
+		state_save(st);
+}
+
+/* From the command line to a child that is ready to execute the program. */
+static void
+run_prepare(struct run *r, const struct run_opts *o, const char *id,
+    bool start_later)
+{
+	struct host host = { 0 };
+	int cgroup;
+
+	memset(r, 0, sizeof *r);
+	r->opts = o;
+	r->id = id;
+	r->tty.master = r->pidfd = -1;
+	state_check_id(id);
+	if (o->systemd_cgroup)
+		err_die("--systemd-cgroup is not supported by this version of ocirt");
+	r->signals = run_block_signals();
+	run_read_bundle(r);
+	if (!r->spec->process)
+		json_die(&r->spec->json, 0, "'process' is missing");
+	run_check_console(o, r->spec->process->terminal,
+	    start_later || o->detach);
+	plan_probe(&host);
+	r->plan = plan_make(r->spec, &host, id, r->bundle);
+	run_fill_init(r);
+	run_journal(r, start_later);
+	cg_make(r->plan);
+	cg_write_devices(r->plan);
+	cgroup = cg_open_v2(r->plan);
+	run_clone(r, r->plan->clone_flags, cgroup);
+	sys_close(&cgroup);
+	run_until_ready(r);
+}
+
+/* create: the container waits for start; we leave. */
+static int
+run_create(const struct run_opts *o, const char *id)
+{
+	static struct run r;
+
+	run_prepare(&r, o, id, true);
+	run_commit(&r, "created");
+	err_keep();
+	run_go(&r, false);
+	return 0;
+}
+
+/* Pass a signal on, or mind our own. */
+static void
+run_take_signal(struct run *r, bool *child)
+{
+	struct signalfd_siginfo si;
+
+	while (read(r->signals, &si, sizeof si) == sizeof si) {
+		if (si.ssi_signo == SIGCHLD)
+			*child = true;
+		else if (si.ssi_signo == SIGWINCH)
+			tty_resize(&r->relay);
+		else if (si.ssi_signo != SIGURG)
+			sys_signal(r->pidfd, r->pid, (int)si.ssi_signo);
+	}
+}
+
+/* Wait for the program in the foreground: pass signals, relay the terminal,
+ * reap what is re-parented to us. Its wait status. */
+static int
+run_wait(struct run *r)
+{
+	struct tty_relay *t = &r->relay;
+	bool tty = r->tty.master >= 0, exited = false, child = true;
+	struct pollfd p[4];
+	int status = 0, s;
+	sigset_t all;
+	pid_t pid;
+
+	sigfillset(&all);
+	if (signalfd(r->signals, &all, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
+		err_die("signalfd:");
+	if (tty)
+		tty_relay_open(t, r->tty.master);
+	while (!exited) {
+		while (child && (pid = waitpid(-1, &s, WNOHANG)) > 0)
+			if (pid == r->pid) {
+				status = s;
+				exited = true;
+			}
+		child = false;
+		if (exited)
+			break;
+		p[0] = (struct pollfd){ .fd = r->signals, .events = POLLIN };
+		p[1] = (struct pollfd){ .fd = tty ? t->master : -1,
+			.events = POLLIN };
+		p[2] = (struct pollfd){ .fd = tty && t->n ? t->master : -1,
+			.events = POLLOUT };
+		p[3] = (struct pollfd){ .fd = tty && !t->eof &&
+			    t->n < sizeof t->input ?
+			    t->in :
+			    -1,
+			.events = POLLIN };
+		if (poll(p, LEN(p), -1) < 0 && errno != EINTR)
+			err_die("poll:");
+		if (p[0].revents)
+			run_take_signal(r, &child);
+		if (p[1].revents & (POLLIN | POLLHUP | POLLERR))
+			tty = tty_relay_output(t);
+		if (p[2].revents & POLLOUT)
+			tty_relay_flush(t);
+		if (p[3].revents)
+			tty_relay_input(t);
+	}
+	/* What the program wrote last is still in the terminal. */
+	p[0] = (struct pollfd){ .fd = r->tty.master, .events = POLLIN };
+	while (tty && poll(p, 1, 0) > 0 && (p[0].revents & POLLIN))
+		tty = tty_relay_output(t);
+	tty_restore(t);
+	return status;
+}
+
+/* Undo what create made for a container whose init is dead. Dies, and leaves
+ * the journal, when a process or a cgroup will not go. */
+static void
+run_destroy(struct state *st)
+{
+	char **dir;
+
+	if (!st->private_pid && !cg_kill_all(st->cgroups))
+		err_die("processes of the container do not die");
+	for (dir = st->cgroups; dir && *dir; dir++) {
+		if (!cg_remove(*dir) && !(cg_kill_all(st->cgroups) &&
+					    cg_remove(*dir)))
+			err_die("remove cgroup %s:", *dir);
+	}
+	if (st->dir >= 0)
+		state_unlink(st);
+}
+
+/* run: create, start, and in the foreground wait and delete. */
+static int
+run_run(const struct run_opts *o, const char *id)
+{
+	static struct run r;
+	int status;
+
+	if (!o->no_subreaper && !o->detach)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	run_prepare(&r, o, id, false);
+	run_commit(&r, "running");
+	run_go(&r, true);
+	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, r.pid);
+	err_keep();
+	/* Others may delete it now. */
+	if (r.state.dir >= 0)
+		flock(r.state.dir, LOCK_UN);
+	if (o->detach)
+		return 0;
+	status = run_wait(&r);
+	if (o->keep || (r.state.dir >= 0 && !state_is_linked(&r.state)))
+		return sys_exit_code(status);
+	if (r.state.dir >= 0)
+		flock(r.state.dir, LOCK_EX);
+	if (r.state.dir < 0 || state_is_linked(&r.state)) {
+		run_destroy(&r.state);
+		run_poststop(&r);
+	}
+	return sys_exit_code(status);
+}
+
+/* ---- on containers that are there ---- */
+
+/* Hold the container's lock; false when it was deleted meanwhile. Waits at
+ * most CG_DEADLINE. */
+static bool
+run_lock(struct state *st)
+{
+	int64_t end = sys_now() + CG_DEADLINE;
+
+	while (flock(st->dir, LOCK_EX | LOCK_NB) < 0) {
+		if (sys_now() > end)
+			err_die("another command works on the container");
+		sys_pause(5);
+	}
+	return state_is_linked(st);
+}
+
+/* Its process is gone, if only as a zombie. false after the deadline. */
+static bool
+run_await_death(const struct state *st, int pidfd)
+{
+	struct pollfd p = { .fd = pidfd, .events = POLLIN };
+	int64_t end = sys_now() + CG_DEADLINE;
+
+	while (state_lives(&st->pid, &st->start_time)) {
+		if (sys_now() > end)
+			return false;
+		if (pidfd >= 0)
+			poll(&p, 1, (int)(end - sys_now()) + 1);
+		else
+			sys_pause(5);
+	}
+	return true;
+}
+
+/* A handle on init that cannot become another process: opened, then the
+ * start time is compared. -1 on old kernels; false when it is dead. */
+static bool
+run_open_init(const struct state *st, int *pidfd)
+{
+	*pidfd = st->pid.v > 1 ? sys_pidfd_open((pid_t)st->pid.v) : -1;
+	return state_lives(&st->pid, &st->start_time);
+}
+
+static void
+run_kill_init(const struct state *st)
+{
+	CLOSEFD int pidfd = -1;
+
+	if (run_open_init(st, &pidfd))
+		sys_signal(pidfd, (pid_t)st->pid.v, SIGKILL);
+	if (!run_await_death(st, pidfd))
+		err_die("container init does not die");
+}
+
+/* config.json as it was at create. */
+static struct spec *
+run_saved_spec(const struct state *st)
+{
+	size_t len;
+	char *text = sys_read_file(st->dir, STATE_CONFIG, &len);
+
+	if (!text)
+		err_die("read the copy of config.json:");
+	return spec_read("config.json", text, len);
+}
+
+/* Remove a container that is locked and dead, then run its last hooks. */
+static void
+run_delete_dead(const struct run_opts *o, struct state *st)
+{
+	struct run r = { .opts = o, .signals = -1, .bundle = st->bundle };
+
+	if (st->hooks)
+		r.spec = run_saved_spec(st);
+	run_destroy(st);
+	r.state = *st;
+	run_hooks(&r, HOOK_POSTSTOP, ST_STOPPED, 0);
+}
+
+/* A poststart hook failed: the container ends (runtime-spec 1.3). */
+static void
+run_start_failed(void *arg)
+{
+	struct run *r = arg;
+
+	run_kill_init(&r->state);
+	run_delete_dead(r->opts, &r->state);
+}
+
+/* What init reported until execve closed the FIFO: 'X' when it came to
+ * execve, 'E' or 'H' and a text when that, or a hook, failed. */
+static void
+run_read_report(const struct run_opts *o, struct state *st, int report)
+{
+	size_t len;
+	char *text = sys_read_fd(report, 1 << 16, &len);
+	char *fail = text ? text + strcspn(text, "EH") : NULL;
+
+	if (text && !*fail && *text == 'X')
+		return;
+	if (!text || !*fail)
+		err_die("container init died before the program ran");
+	/* A failed hook ends the container (config.md, startContainer). */
+	if (*fail == 'H') {
+		run_kill_init(st);
+		run_delete_dead(o, st);
+	}
+	err_die("%s", fail + 1);
+}
+
+/* start: let init execute the program and hear how that went. */
+static int
+run_start(const struct run_opts *o, const char *id)
+{
+	struct run r = { .opts = o, .id = id, .signals = -1 };
+	struct state *st = &r.state;
+	CLOSEFD int start = -1;
+	CLOSEFD int report = -1;
+
+	signal(SIGPIPE, SIG_IGN);
+	state_get(st, o->root, id);
+	if (state_now(st) == ST_CREATING)
+		err_die("container is being created");
+	if (!run_lock(st))
+		err_die("container does not exist");
+	if (state_now(st) == ST_RUNNING)
+		err_die("cannot start an already running container");
+	report = sys_open(st->dir, STATE_REPORT,
+	    O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	start = sys_open(st->dir, STATE_START,
+	    O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (state_now(st) == ST_STOPPED || start < 0 || report < 0)
+		err_die("cannot start a container that has stopped");
+	r.bundle = st->bundle;
+	if (st->hooks)
+		r.spec = run_saved_spec(st);
+	fcntl(report, F_SETFL, 0);
+	if (write(start, "1", 1) != 1)
+		err_die("wake container init:");
+	run_read_report(o, st, report);
+	err_undo(run_start_failed, &r);
+	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, st->pid.v);
+	err_keep();
+	return 0;
+}
+
+/* ---- exec ---- */
+
+/* "UID" or "UID:GID", digits only (CVE-2026-30892). */
+static void
+run_parse_user(const char *s, struct spec_user *u)
+{
+	char *uid = base_dup(s), *gid = strchr(uid, ':');
+	uint64_t v;
+
+	if (gid)
+		*gid++ = 0;
+	if (base_number(uid, UINT32_MAX - 1, &v) < 0)
+		err_die("--user: '%s' is not UID or UID:GID", s);
+	u->uid.v = (int64_t)v;
+	u->uid.set = true;
+	if (gid && base_number(gid, UINT32_MAX - 1, &v) < 0)
+		err_die("--user: '%s' is not UID or UID:GID", s);
+	if (gid) {
+		u->gid.v = (int64_t)v;
+		u->gid.set = true;
+	}
+}
+
+static void
+run_add_gids(char **gids, struct spec_user *u)
+{
+	struct spec_ids all = { .n = u->groups.n, .set = true };
+	size_t n = 0;
+	uint64_t v;
+
+	while (gids && gids[n])
+		n++;
+	if (!n)
+		return;
+	all.v = base_array(all.n + n, sizeof *all.v);
+	if (all.n)
+		memcpy(all.v, u->groups.v, all.n * sizeof *all.v);
+	for (; *gids; gids++) {
+		if (base_number(*gids, UINT32_MAX - 1, &v) < 0)
+			err_die("--additional-gids: '%s' is no gid", *gids);
+		all.v[all.n++] = (uint32_t)v;
+	}
+	u->groups = all;
+}
+
+/* --cap adds to what a program may use, and to the ambient set only what the
+ * config made inheritable; never to the inheritable set (CVE-2022-29162). */
+static void
+run_add_caps(char **caps, struct spec_process *p)
+{
+	struct spec_caps *c = base_alloc(sizeof *c);
+	uint64_t bit;
+
+	if (!caps || !*caps)
+		return;
+	if (p->caps)
+		*c = *p->caps;
+	for (; *caps; caps++) {
+		if (tab_find(tab_cap, LEN(tab_cap), *caps, &bit) < 0) {
+			err_note(base_fmt("unknown capability %s is not granted",
+			    *caps));
+			continue;
+		}
+		bit = (uint64_t)1 << bit;
+		c->bounding |= bit;
+		c->effective |= bit;
+		c->permitted |= bit;
+		if (c->inheritable & bit)
+			c->ambient |= bit;
+	}
+	p->caps = c;
+}
+
+static char **
+run_join_lists(char **a, char **b)
+{
+	size_t n = 0, m = 0, i;
+	char **all;
+
+	while (a && a[n])
+		n++;
+	while (b && b[m])
+		m++;
+	all = base_array(n + m + 1, sizeof *all);
+	for (i = 0; i < n; i++)
+		all[i] = a[i];
+	for (i = 0; i < m; i++)
+		all[n + i] = b[i];
+	return all;
+}
+
+/* The process to execute: that of --process, or config.json's with the
+ * command line's changes (oci-1.3.md E1, E2, E6). */
+static struct spec_process *
+run_exec_process(struct run *r, char **args)
+{
+	const struct run_opts *o = r->opts;
+	const struct spec_process *base = r->spec->process;
+	struct spec_process *p = base_alloc(sizeof *p);
+	struct spec *file;
+	char *text;
+	size_t len, i;
+
+	if (o->process) {
+		text = run_read_json(o->process, &len);
+		if (!text)
+			err_die("process file %s:", o->process);
+		file = spec_read_process(o->process, text, len);
+		*p = *file->process;
+		if (!p->caps && base)
+			p->caps = base->caps;
+		if (!p->apparmor && base)
+			p->apparmor = base->apparmor;
+		if (!p->selinux && base)
+			p->selinux = base->selinux;
+	} else {
+		if (!args[0])
+			err_die("process args cannot be empty");
+		if (!base)
+			err_die("config.json has no process to start from (hint: --process)");
+		*p = *base;
+		p->args = args;
+		p->terminal = o->tty;
+		p->env = run_join_lists(base->env, o->env);
+		for (i = 0; p->env[i]; i++)
+			if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
+				err_die("--env: '%s' is not NAME=VALUE",
+				    p->env[i]);
+		if (o->cwd)
+			p->cwd = o->cwd;
+		if (p->cwd[0] != '/')
+			err_die("Cwd must be an absolute path");
+		p->user = base_alloc(sizeof *p->user);
+		if (base->user)
+			*p->user = *base->user;
+		if (o->user)
+			run_parse_user(o->user, p->user);
+		run_add_gids(o->gids, p->user);
+		run_add_caps(o->caps, p);
+		p->no_new_privileges |= o->no_new_privs;
+		if (o->apparmor)
+			p->apparmor = o->apparmor;
+		if (o->label)
+			p->selinux = o->label;
+	}
+	/* the container's, whatever the file says: E5 */
+	memset(&p->oom_score_adj, 0, sizeof p->oom_score_adj);
+	if (base)
+		p->oom_score_adj = base->oom_score_adj;
+	return p;
+}
+
+/* Join the pid namespace for the child, note the others for it. */
+static void
+run_exec_namespaces(struct run *r, int pidfd)
+{
+	struct init *in = &r->init;
+	unsigned pid_flag = 0;
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		in->join_fds[i] = -1;
+		if (spec_ns(r->spec, (enum tab_ns_index)i))
+			in->join |= tab_ns[i].flag;
+	}
+	pid_flag = in->join & tab_ns[NS_PID].flag;
+	in->join &= ~tab_ns[NS_PID].flag;
+	if (pid_flag && pidfd >= 0 && setns(pidfd, (int)pid_flag) == 0) {
+		in->join_pidfd = pidfd;
+		return;
+	}
+	/* Linux < 5.8: by the files of /proc. */
+	ns_open((pid_t)r->state.pid.v, in->join | pid_flag, in->join_fds);
+	if (!state_lives(&r->state.pid, &r->state.start_time))
+		err_die("cannot exec in a stopped container");
+	in->join_pidfd = -1;
+	ns_join(-1, pid_flag, in->join_fds);
+	sys_close(&in->join_fds[NS_PID]);
+}
+
+/* The cgroups of the new process: the container's, or PATH below each. */
+static void
+run_exec_cgroups(struct run *r)
+{
+	char **want = r->opts->cgroup, **dir;
+	const char *sub;
+
+	if (!want || !*want)
+		return;
+	sub = *want;
+	if (want[1] || strchr(sub, ':'))
+		err_die("--cgroup CONTROLLER:PATH is not supported by this version of ocirt");
+	if (*sub == '/')
+		sub++;
+	if (strstr(base_fmt("/%s/", sub), "/../"))
+		err_die("--cgroup: '%s' leaves the container's cgroup", *want);
+	for (dir = r->state.cgroups; dir && *dir; dir++)
+		*dir = base_abs("/", base_fmt("%s/%s", *dir, sub));
+}
+
+/* exec: one more process in the container. */
+static int
+run_exec(const struct run_opts *o, const char *id, char **args)
+{
+	static struct run r;
+	struct init *in = &r.init;
+	int status, pidfd;
+
+	r.opts = o;
+	r.id = id;
+	r.tty.master = r.pidfd = -1;
+	state_get(&r.state, o->root, id);
+	if (state_now(&r.state) == ST_CREATING)
+		err_die("container is being created");
+	if (!run_open_init(&r.state, &pidfd))
+		err_die("cannot exec in a stopped container");
+	r.bundle = r.state.bundle;
+	r.spec = run_saved_spec(&r.state);
+	in->process = run_exec_process(&r, args);
+	run_check_console(o, in->process->terminal, o->detach);
+	r.signals = run_block_signals();
+	in->spec = r.spec;
+	in->state = &r.state;
+	in->id = id;
+	in->start = in->report = -1;
+	in->fs.root = -1;
+	in->placed = true;
+	in->keyring = true;
+	in->filter = scmp_compile(r.spec);
+	in->env = in->process->env;
+	in->preserve = run_preserve(o, false, &in->env);
+	in->env = run_environment(in->env);
+	run_exec_cgroups(&r);
+	run_exec_namespaces(&r, pidfd);
+	run_clone(&r, 0, -1);
+	run_until_ready(&r);
+	cred_verify(r.pid, in->process, r.have,
+	    in->filter && !in->process->no_new_privileges);
+	run_write_pid_file(&r);
+	run_go(&r, true);
+	err_keep();
+	err.status = 1;
+	if (o->detach)
+		return 0;
+	status = run_wait(&r);
+	return sys_exit_code(status);
+}
+
+/* ---- kill and delete ---- */
+
+static int
+run_kill(const struct run_opts *o, const char *id, int sig)
+{
+	struct state st;
+	CLOSEFD int pidfd = -1;
+	enum state_status now;
+	bool alive;
+
+	state_get(&st, o->root, id);
+	now = state_now(&st);
+	if (now == ST_CREATING)
+		err_die("container is being created");
+	alive = now != ST_STOPPED && run_open_init(&st, &pidfd);
+	if (!alive && !o->all)
+		err_die("container not running");
+	/* Without a pid namespace of its own init does not take the others
+	 * with it. */
+	if (sig == SIGKILL && (o->all || !st.private_pid)) {
+		if (alive)
+			sys_signal(pidfd, (pid_t)st.pid.v, sig);
+		if (!cg_kill_all(st.cgroups))
+			err_die("processes of the container do not die");
+		return 0;
+	}
+	if (o->all) {
+		cg_signal(st.cgroups, sig);
+		return 0;
+	}
+	if (sys_signal(pidfd, (pid_t)st.pid.v, sig) < 0)
+		err_die(errno == ESRCH ? "container not running" :
+					 "send signal:");
+	return 0;
+}
+
+/* Stop a create that is under way: it undoes its work when it is told to. */
+static void
+run_stop_owner(struct state *st)
+{
+	CLOSEFD int pidfd = sys_pidfd_open((pid_t)st->owner_pid.v);
+	int64_t end = sys_now() + CG_DEADLINE;
+
+	if (state_owner_lives(st))
+		sys_signal(pidfd, (pid_t)st->owner_pid.v, SIGTERM);
+	while (state_owner_lives(st) && state_is_linked(st)) {
+		if (sys_now() > end)
+			err_die("the command that creates the container does not stop");
+		sys_pause(5);
+	}
+}
+
+static int
+run_delete(const struct run_opts *o, const char *id)
+{
+	struct state st;
+	enum state_status now;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (!state_find(&st, o->root, id)) {
+		if (o->force)
+			return 0;
+		state_get(&st, o->root, id);
+	}
+	now = state_now(&st);
+	if (now == ST_CREATING && !o->force)
+		err_die("container is being created");
+	if (now == ST_RUNNING && !o->force)
+		err_die("cannot delete container %s that is not stopped: %s",
+		    id, state_word[now]);
+	if (now == ST_CREATING)
+		run_stop_owner(&st);
+	if (now == ST_RUNNING || now == ST_CREATED)
+		run_kill_init(&st);
+	/* Our locked directory may be gone by now, or half made. */
+	if (!run_lock(&st))
+		return 0;
+	state_try_load(&st);
+	if (!st.phase && !o->force)
+		err_warn("state of %s was damaged: its cgroups are not known",
+		    id);
+	run_delete_dead(o, &st);
+	return 0;
+}
+
+/* == 20 CMD ============================================= cmd_ ==== [rows]
+ * Owns:   commands and options in two tables: parser, help, man page and
+ *         completion are all read from them, so they cannot disagree.
+ * Calls:  all rooms above.
+ * Runs:   parent.
+ * Change: a new option is one row in cmd_options; a new command is one bit,
+ *         one row in cmds and one function. Names, texts and exit codes are
+ *         runc's, for engines know them.
+ */
+enum {
+	C_GLOBAL = 1 << 0,
+	C_CREATE = 1 << 1,
+	C_RUN = 1 << 2,
+	C_START = 1 << 3,
+	C_EXEC = 1 << 4,
+	C_KILL = 1 << 5,
+	C_DELETE = 1 << 6,
+	C_STATE = 1 << 7,
+	C_LIST = 1 << 8,
+	C_PS = 1 << 9,
+	C_PLAN = 1 << 10,
+	C_SPEC = 1 << 11,
+	C_FEATURES = 1 << 12,
+	C_VERSION = 1 << 13,
+	C_HELP = 1 << 14,
+};
+#define C_START_ANY (C_CREATE | C_RUN | C_EXEC)
+
+enum cmd_type { O_BOOL, O_STRING, O_LIST };
+
+struct cmd_option {
+	const char *name;
+	char letter; /* 0: none */
+	const char *arg;
+	enum cmd_type type;
+	size_t at;
+	unsigned cmds;
+	const char *text;
+};
+
+/* clang-format off */
+#define OPT(type, member) type, offsetof(struct run_opts, member)
+static const struct cmd_option cmd_options[] = {
+	{ "root",            0,  "DIR",    OPT(O_STRING, root),            C_GLOBAL, "directory for the state of containers (default " STATEDIR ")" },
+	{ "log",             0,  "FILE",   OPT(O_STRING, log),             C_GLOBAL, "append errors to FILE too" },
+	{ "log-format",      0,  "FORMAT", OPT(O_STRING, log_format),      C_GLOBAL, "text (default) or json" },
+	{ "debug",           0,  NULL,     OPT(O_BOOL,   debug),           C_GLOBAL, "say what is done, and all notes" },
+	{ "systemd-cgroup",  0,  NULL,     OPT(O_BOOL,   systemd_cgroup),  C_GLOBAL, "systemd makes the cgroups (not in this version)" },
+	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default) or systemd" },
+	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "accepted; what an ordinary user may do is found out" },
+	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
+	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
+	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
+	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
+	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY, "send the terminal's master end to this unix socket" },
+	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a pidfd to this unix socket (not in this version)" },
+	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY, "write the process id to FILE" },
+	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
+	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC, "return when the program runs" },
+	{ "keep",            0,  NULL,     OPT(O_BOOL,   keep),            C_RUN, "do not delete the container when it ends" },
+	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC, "do not adopt orphaned processes" },
+	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN, "accepted; the root is always pivoted" },
+	{ "no-new-keyring",  0,  NULL,     OPT(O_BOOL,   no_new_keyring),  C_CREATE | C_RUN, "keep the caller's session keyring" },
+	{ "cwd",             0,  "DIR",    OPT(O_STRING, cwd),             C_EXEC, "working directory in the container" },
+	{ "env",             'e', "K=V",   OPT(O_LIST,   env),             C_EXEC, "set an environment variable" },
+	{ "tty",             't', NULL,    OPT(O_BOOL,   tty),             C_EXEC, "give the program a terminal" },
+	{ "user",            'u', "UID[:GID]", OPT(O_STRING, user),        C_EXEC, "run as this user" },
+	{ "additional-gids", 'g', "GID",   OPT(O_LIST,   gids),            C_EXEC, "add a group" },
+	{ "process",         'p', "FILE",  OPT(O_STRING, process),         C_EXEC, "take the whole process object from FILE" },
+	{ "process-label",   0,  "LABEL",  OPT(O_STRING, label),           C_EXEC, "SELinux label of the process" },
+	{ "apparmor",        0,  "PROFILE", OPT(O_STRING, apparmor),       C_EXEC, "AppArmor profile of the process" },
+	{ "no-new-privs",    0,  NULL,     OPT(O_BOOL,   no_new_privs),    C_EXEC, "no privileges by set-user-id programs" },
+	{ "cap",             'c', "CAP",   OPT(O_LIST,   caps),            C_EXEC, "add a capability" },
+	{ "cgroup",          0,  "PATH",   OPT(O_LIST,   cgroup),          C_EXEC, "run in this cgroup below the container's" },
+	{ "ignore-paused",   0,  NULL,     OPT(O_BOOL,   ignore_paused),   C_EXEC, "exec in a paused container too" },
+	{ "all",             'a', NULL,    OPT(O_BOOL,   all),             C_KILL, "signal all processes of the container" },
+	{ "force",           'f', NULL,    OPT(O_BOOL,   force),           C_DELETE, "kill it if it still runs" },
+	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_LIST | C_PS, "table (default) or json" },
+	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_PLAN, "text (default) or json" },
+	{ "quiet",           'q', NULL,    OPT(O_BOOL,   quiet),           C_LIST, "ids only" },
+};
+#undef OPT
+/* clang-format on */
+
+struct cmd {
+	const char *name, *args, *text;
+	unsigned bit;
+	int min, max; /* positional arguments; max -1: any number */
+	bool stop;    /* options end at the first positional argument */
+	int (*run)(const struct cmd *, const struct run_opts *, char **);
+	const char *about;
+};
+
+/* Set by main; help and version speak in this name. */
+static const char *cmd_argv0 = "ocirt";
+
+static void
+cmd_print(const struct text *t)
+{
+	if (sys_write_all(1, t->p, t->n) < 0 && errno != EPIPE)
+		err_die("write to stdout:");
+}
+
+static int
+cmd_create(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	(void)c;
+	return run_create(o, argv[0]);
+}
+
+static int
+cmd_run(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	(void)c;
+	return run_run(o, argv[0]);
+}
+
+static int
+cmd_start(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	(void)c;
+	return run_start(o, argv[0]);
+}
+
+static int
+cmd_exec(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	(void)c;
+	return run_exec(o, argv[0], argv + 1);
+}
+
+static int
+cmd_kill(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	int sig = SIGTERM;
+
+	(void)c;
+	if (argv[1] && (sig = tab_signal_of(argv[1])) < 0)
+		err_die("unknown signal \"%s\"", argv[1]);
+	return run_kill(o, argv[0], sig);
+}
+
+static int
+cmd_delete(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	(void)c;
+	return run_delete(o, argv[0]);
+}
+
+static int
+cmd_state(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	struct json_out out = { .indent = 2 };
+	enum state_status now;
+	struct state st;
+
+	(void)c;
+	state_get(&st, o->root, argv[0]);
+	now = state_now(&st);
+	state_put(&out, &st, now, now == ST_STOPPED ? 0 : st.pid.v, true, "");
+	cmd_print(&out.t);
+	return 0;
+}
+
+/* ---- list and ps ---- */
+
+/* A row of cells as wide as their column, at least 12 and 3 apart: runc's
+ * table. rows is NULL-terminated, cells is how many a row has. */
+static void
+cmd_print_table(char **cells, size_t columns, size_t rows)
+{
+	struct text t = { 0 };
+	size_t width[8], r, k, n;
+
+	base_puts(&t, "");
+	for (k = 0; k < columns; k++) {
+		width[k] = 12;
+		for (r = 0; r < rows; r++) {
+			n = strlen(cells[r * columns + k]) + 3;
+			if (n > width[k])
+				width[k] = n;
+		}
+	}
+	for (r = 0; r < rows; r++) {
+		for (k = 0; k + 1 < columns; k++)
+			base_putf(&t, "%-*s", (int)width[k],
+			    cells[r * columns + k]);
+		base_putf(&t, "%s\n", cells[r * columns + k]);
+	}
+	cmd_print(&t);
+}
+
+struct cmd_list {
+	struct state *st;
+	size_t n, cap;
+};
+
+/* Add what is in one state root; a damaged entry is told and passed over. */
+static void
+cmd_collect(struct cmd_list *l, const char *root, bool given)
+{
+	int fd = state_open_root(root, false);
+	struct dirent *d;
+	struct state st, *grown;
+	DIR *dir;
+
+	if (fd < 0) {
+		if (given || errno != ENOENT)
+			err_warn("state directory %s:", root);
+		if (given)
+			err_die("state directory %s:", root);
+		return;
+	}
+	if (!(dir = fdopendir(fd)))
+		err_die("read %s:", root);
+	while ((d = readdir(dir))) {
+		if (d->d_name[0] == '.' || !state_find(&st, root, d->d_name))
+			continue;
+		sys_close(&st.root);
+		if (!st.phase) {
+			err_warn("%s: %s", d->d_name,
+			    err.trapped ? err.trapped : "damaged");
+			sys_close(&st.dir);
+			continue;
+		}
+		if (l->n == l->cap) {
+			l->cap = l->cap * 2 + 16;
+			grown = base_array(l->cap, sizeof *grown);
+			if (l->n)
+				memcpy(grown, l->st, l->n * sizeof *grown);
+			l->st = grown;
+		}
+		l->st[l->n] = st;
+		/* One descriptor each would end at RLIMIT_NOFILE. */
+		l->st[l->n].root = (int)state_now(&st);
+		sys_close(&st.dir);
+		l->n++;
+	}
+	closedir(dir);
+}
+
+static int
+cmd_compare_ids(const void *a, const void *b)
+{
+	return strcmp(((const struct state *)a)->id,
+	    ((const struct state *)b)->id);
+}
+
+static char *
+cmd_owner(uint64_t uid)
+{
+	char *text = sys_read_file(AT_FDCWD, "/etc/passwd", NULL);
+	char *name = text ? base_passwd(text, uid, 0) : NULL;
+
+	if (name)
+		return name;
+	return uid ? base_fmt("#%llu", (unsigned long long)uid) :
+		     base_dup("root");
+}
+
+static bool
+cmd_wants_json(const struct run_opts *o, const char *other)
+{
+	if (!o->format || !strcmp(o->format, other))
+		return false;
+	if (strcmp(o->format, "json"))
+		err_die("invalid format option");
+	return true;
+}
+
+static void
+cmd_list_json(const struct cmd_list *l)
+{
+	struct json_out out = { 0 };
+	size_t i;
+
+	if (!l->n) {
+		base_puts(&out.t, "null\n");
+		cmd_print(&out.t);
+		return;
+	}
+	json_put_open(&out, NULL, '[');
+	for (i = 0; i < l->n; i++) {
+		enum state_status now = (enum state_status)l->st[i].root;
+
+		json_put_key(&out, NULL);
+		out.more = false;
+		state_put(&out, &l->st[i], now,
+		    now == ST_STOPPED ? 0 : l->st[i].pid.v, true,
+		    cmd_owner((uint64_t)l->st[i].uid.v));
+	}
+	json_put_close(&out, ']');
+	base_puts(&out.t, "\n");
+	cmd_print(&out.t);
+}
+
+static int
+cmd_list(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	static const char *const head[] = { "ID", "PID", "STATUS", "BUNDLE",
+		"CREATED", "OWNER" };
+	const char **root = state_roots(o->root);
+	bool json = cmd_wants_json(o, "table");
+	struct cmd_list l = { 0 };
+	char **cell;
+	size_t i, k = 0;
+
+	(void)c;
+	(void)argv;
+	for (; *root; root++)
+		cmd_collect(&l, *root, o->root != NULL);
+	if (l.n)
+		qsort(l.st, l.n, sizeof *l.st, cmd_compare_ids);
+	if (o->quiet) {
+		struct text t = { 0 };
+
+		base_puts(&t, "");
+		for (i = 0; i < l.n; i++)
+			base_putf(&t, "%s\n", l.st[i].id);
+		cmd_print(&t);
+		return 0;
+	}
+	if (json) {
+		cmd_list_json(&l);
+		return 0;
+	}
+	cell = base_array((l.n + 1) * LEN(head), sizeof *cell);
+	for (; k < LEN(head); k++)
+		cell[k] = base_dup(head[k]);
+	for (i = 0; i < l.n; i++) {
+		struct state *st = &l.st[i];
+		bool dead = st->root == ST_STOPPED;
+
+		cell[k++] = base_dup(st->id);
+		cell[k++] = base_fmt("%lld", dead ? 0ll : (long long)st->pid.v);
+		cell[k++] = base_dup(state_word[st->root]);
+		cell[k++] = base_dup(st->bundle);
+		cell[k++] = base_dup(st->created);
+		cell[k++] = cmd_owner((uint64_t)st->uid.v);
+	}
+	cmd_print_table(cell, LEN(head), l.n + 1);
+	return 0;
+}
+
+/* What the host's ps prints with these arguments; NULL when there is none. */
+static char *
+cmd_run_ps(char **args)
+{
+	char **argv = run_join_lists((char *[]){ "ps", NULL },
+	    args[0] ? args : (char *[]){ "-ef", NULL });
+	int out[2], status;
+	char *text;
+	bool unused;
+	pid_t pid;
+
+	if (pipe2(out, O_CLOEXEC) < 0)
+		err_die("pipe:");
+	pid = sys_clone(0, -1, &unused);
+	if (pid == 0) {
+		dup2(out[1], 1);
+		execvp("ps", argv);
+		err_exit(127);
+	}
+	close(out[1]);
+	if (pid < 0)
+		err_die("clone for ps:");
+	text = sys_read_fd(out[0], 64 << 20, NULL);
+	close(out[0]);
+	sys_waitpid(pid, &status);
+	status = sys_exit_code(status);
+	if (status == 127)
+		return NULL;
+	if (status)
+		err_die("ps exited with status %d", status);
+	return text;
+}
+
+/* Bare hosts have no ps: pid and command from /proc. */
+static void
+cmd_print_pids(const struct spec_ids *pids)
+{
+	char **cell = base_array((pids->n + 1) * 2, sizeof *cell), *name;
+	size_t i, k = 0;
+
+	cell[k++] = base_dup("PID");
+	cell[k++] = base_dup("CMD");
+	for (i = 0; i < pids->n; i++) {
+		name = sys_proc_read(base_fmt("%u/comm", pids->v[i]));
+		cell[k++] = base_fmt("%u", pids->v[i]);
+		cell[k++] = name ? base_cut(&name, "\n") : base_dup("?");
+	}
+	cmd_print_table(cell, 2, pids->n + 1);
+}
+
+static void
+cmd_ps_table(const struct spec_ids *pids, char **args)
+{
+	char *text = cmd_run_ps(args), *line, *copy, *field;
+	struct text t = { 0 };
+	int column = -1, k;
+	uint64_t pid;
+	size_t i;
+
+	if (!text && !args[0]) {
+		cmd_print_pids(pids);
+		return;
+	}
+	if (!text)
+		err_die("no ps program on this host");
+	base_puts(&t, "");
+	while ((line = base_cut(&text, "\n"))) {
+		copy = base_dup(line);
+		for (k = 0; (field = base_cut(&copy, " \t")); k++) {
+			if (column < 0 && !strcmp(field, "PID"))
+				break;
+			if (column == k)
+				break;
+		}
+		if (column < 0) {
+			if (!field)
+				err_die("couldn't find PID field in ps output");
+			column = k;
+			base_putf(&t, "%s\n", line);
+			continue;
+		}
+		if (!field || base_number(field, INT_MAX, &pid) < 0)
+			continue;
+		for (i = 0; i < pids->n; i++)
+			if (pids->v[i] == pid)
+				base_putf(&t, "%s\n", line);
+	}
+	cmd_print(&t);
+}
+
+static int
+cmd_ps(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	bool json = cmd_wants_json(o, "table");
+	struct json_out out = { 0 };
+	struct spec_ids pids;
+	struct state st;
+	size_t i;
+
+	(void)c;
+	state_get(&st, o->root, argv[0]);
+	pids = cg_pids(st.cgroups);
+	/* Without cgroups: init is all that we know. */
+	if (!pids.set && state_lives(&st.pid, &st.start_time)) {
+		pids.v = base_alloc(sizeof *pids.v);
+		pids.v[pids.n++] = (uint32_t)st.pid.v;
+	}
+	if (!json) {
+		cmd_ps_table(&pids, argv + 1);
+		return 0;
+	}
+	json_put_open(&out, NULL, '[');
+	for (i = 0; i < pids.n; i++)
+		json_put_unsigned(&out, NULL, pids.v[i]);
+	json_put_close(&out, ']');
+	base_puts(&out.t, "\n");
+	cmd_print(&out.t);
+	return 0;
+}
+
+/* ---- plan, spec, features, version ---- */
+
+static int
+cmd_plan(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	static struct run r;
+	struct host host = { 0 };
+	bool json = cmd_wants_json(o, "text");
+	struct text t;
+
+	(void)c;
+	r.opts = o;
+	r.id = argv[0] ? argv[0] : "ID";
+	state_check_id(r.id);
+	run_read_bundle(&r);
+	plan_probe(&host);
+	r.plan = plan_make(r.spec, &host, r.id, r.bundle);
+	scmp_compile(r.spec);
+	t = plan_print(r.plan, json);
+	cmd_print(&t);
+	return 0;
+}
+
+/* clang-format off */
+static const char cmd_template[] =
+"{\n"
+"\t\"ociVersion\": \"" SPEC_VERSION "\",\n"
+"\t\"process\": {\n"
+"\t\t\"terminal\": true,\n"
+"\t\t\"user\": {\n"
+"\t\t\t\"uid\": 0,\n"
+"\t\t\t\"gid\": 0\n"
+"\t\t},\n"
+"\t\t\"args\": [\n"
+"\t\t\t\"sh\"\n"
+"\t\t],\n"
+"\t\t\"env\": [\n"
+"\t\t\t\"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\",\n"
+"\t\t\t\"TERM=xterm\"\n"
+"\t\t],\n"
+"\t\t\"cwd\": \"/\",\n"
+"\t\t\"capabilities\": {\n"
+"\t\t\t\"bounding\": [\n"
+"\t\t\t\t\"CAP_AUDIT_WRITE\",\n"
+"\t\t\t\t\"CAP_KILL\",\n"
+"\t\t\t\t\"CAP_NET_BIND_SERVICE\"\n"
+"\t\t\t],\n"
+"\t\t\t\"effective\": [\n"
+"\t\t\t\t\"CAP_AUDIT_WRITE\",\n"
+"\t\t\t\t\"CAP_KILL\",\n"
+"\t\t\t\t\"CAP_NET_BIND_SERVICE\"\n"
+"\t\t\t],\n"
+"\t\t\t\"permitted\": [\n"
+"\t\t\t\t\"CAP_AUDIT_WRITE\",\n"
+"\t\t\t\t\"CAP_KILL\",\n"
+"\t\t\t\t\"CAP_NET_BIND_SERVICE\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t\"rlimits\": [\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"RLIMIT_NOFILE\",\n"
+"\t\t\t\t\"hard\": 1024,\n"
+"\t\t\t\t\"soft\": 1024\n"
+"\t\t\t}\n"
+"\t\t],\n"
+"\t\t\"noNewPrivileges\": true\n"
+"\t},\n"
+"\t\"root\": {\n"
+"\t\t\"path\": \"rootfs\",\n"
+"\t\t\"readonly\": true\n"
+"\t},\n"
+"\t\"hostname\": \"runc\",\n"
+"\t\"mounts\": [\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/proc\",\n"
+"\t\t\t\"type\": \"proc\",\n"
+"\t\t\t\"source\": \"proc\"\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/dev\",\n"
+"\t\t\t\"type\": \"tmpfs\",\n"
+"\t\t\t\"source\": \"tmpfs\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"strictatime\",\n"
+"\t\t\t\t\"mode=755\",\n"
+"\t\t\t\t\"size=65536k\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/dev/pts\",\n"
+"\t\t\t\"type\": \"devpts\",\n"
+"\t\t\t\"source\": \"devpts\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"noexec\",\n"
+"\t\t\t\t\"newinstance\",\n"
+"\t\t\t\t\"ptmxmode=0666\",\n"
+"\t\t\t\t\"mode=0620\",\n"
+"\t\t\t\t\"gid=5\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/dev/shm\",\n"
+"\t\t\t\"type\": \"tmpfs\",\n"
+"\t\t\t\"source\": \"shm\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"noexec\",\n"
+"\t\t\t\t\"nodev\",\n"
+"\t\t\t\t\"mode=1777\",\n"
+"\t\t\t\t\"size=65536k\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/dev/mqueue\",\n"
+"\t\t\t\"type\": \"mqueue\",\n"
+"\t\t\t\"source\": \"mqueue\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"noexec\",\n"
+"\t\t\t\t\"nodev\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/sys\",\n"
+"\t\t\t\"type\": \"sysfs\",\n"
+"\t\t\t\"source\": \"sysfs\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"noexec\",\n"
+"\t\t\t\t\"nodev\",\n"
+"\t\t\t\t\"ro\"\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t{\n"
+"\t\t\t\"destination\": \"/sys/fs/cgroup\",\n"
+"\t\t\t\"type\": \"cgroup\",\n"
+"\t\t\t\"source\": \"cgroup\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"nosuid\",\n"
+"\t\t\t\t\"noexec\",\n"
+"\t\t\t\t\"nodev\",\n"
+"\t\t\t\t\"relatime\",\n"
+"\t\t\t\t\"ro\"\n"
+"\t\t\t]\n"
+"\t\t}\n"
+"\t],\n"
+"\t\"linux\": {\n"
+"\t\t\"resources\": {\n"
+"\t\t\t\"devices\": [\n"
+"\t\t\t\t{\n"
+"\t\t\t\t\t\"allow\": false,\n"
+"\t\t\t\t\t\"access\": \"rwm\"\n"
+"\t\t\t\t}\n"
+"\t\t\t]\n"
+"\t\t},\n"
+"\t\t\"namespaces\": [\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"pid\"\n"
+"\t\t\t},\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"network\"\n"
+"\t\t\t},\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"ipc\"\n"
+"\t\t\t},\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"uts\"\n"
+"\t\t\t},\n"
+"\t\t\t{\n"
+"\t\t\t\t\"type\": \"mount\"\n"
+"\t\t\t}%s\n"
+"\t\t],\n"
+"\t\t\"maskedPaths\": [\n"
+"\t\t\t\"/proc/acpi\",\n"
+"\t\t\t\"/proc/asound\",\n"
+"\t\t\t\"/proc/kcore\",\n"
+"\t\t\t\"/proc/keys\",\n"
+"\t\t\t\"/proc/latency_stats\",\n"
+"\t\t\t\"/proc/timer_list\",\n"
+"\t\t\t\"/proc/timer_stats\",\n"
+"\t\t\t\"/proc/sched_debug\",\n"
+"\t\t\t\"/sys/firmware\",\n"
+"\t\t\t\"/proc/scsi\"\n"
+"\t\t],\n"
+"\t\t\"readonlyPaths\": [\n"
+"\t\t\t\"/proc/bus\",\n"
+"\t\t\t\"/proc/fs\",\n"
+"\t\t\t\"/proc/irq\",\n"
+"\t\t\t\"/proc/sys\",\n"
+"\t\t\t\"/proc/sysrq-trigger\"\n"
+"\t\t]\n"
+"\t}\n"
+"}\n";
+/* clang-format on */
+
+/* Where a v2 host shows cgroups, a cgroup namespace is what hides the rest. */
+static int
+cmd_spec(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	struct host host = { 0 };
+	char *file = o->bundle ? base_fmt("%s/config.json", o->bundle) :
+				 base_dup("config.json");
+	struct text t = { 0 };
+	bool v2;
+	int fd;
+
+	(void)c;
+	(void)argv;
+	plan_probe(&host);
+	v2 = host.nhier == 1 && host.hier[0].v2 && host.cgroupns;
+	base_putf(&t, cmd_template,
+	    v2 ? ",\n\t\t\t{\n\t\t\t\t\"type\": \"cgroup\"\n\t\t\t}" : "");
+	fd = sys_open(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
+	if (fd < 0 && errno == EEXIST)
+		err_die("File config.json exists. Remove it first");
+	if (fd < 0 || sys_write_all(fd, t.p, t.n) < 0 || close(fd) < 0)
+		err_die("write %s:", file);
+	return 0;
+}
+
+static void
+cmd_put_words(struct json_out *o, const char *key, const struct word *w,
+    size_t n)
+{
+	json_put_open(o, key, '[');
+	for (; n--; w++)
+		json_put_string(o, NULL, w->name);
+	json_put_close(o, ']');
+}
+
+static void
+cmd_put_enabled(struct json_out *o, const char *key, bool on)
+{
+	json_put_open(o, key, '{');
+	json_put_bool(o, "enabled", on);
+	json_put_close(o, '}');
+}
+
+static void
+cmd_put_seccomp(struct json_out *o)
+{
+	json_put_open(o, "seccomp", '{');
+	json_put_bool(o, "enabled", SECCOMP);
+#if SECCOMP
+	cmd_put_words(o, "actions", tab_scmp_action, LEN(tab_scmp_action));
+	cmd_put_words(o, "operators", tab_scmp_op, LEN(tab_scmp_op));
+	cmd_put_words(o, "archs", tab_scmp_arch, LEN(tab_scmp_arch));
+	cmd_put_words(o, "knownFlags", tab_scmp_flag, LEN(tab_scmp_flag));
+#endif
+	json_put_close(o, '}');
+}
+
+/* What this build does, never what the host has (features.md). */
+static int
+cmd_features(const struct cmd *c, const struct run_opts *opts, char **argv)
+{
+	struct json_out o = { .indent = 4 };
+	size_t i;
+
+	(void)c;
+	(void)opts;
+	(void)argv;
+	json_put_open(&o, NULL, '{');
+	json_put_string(&o, "ociVersionMin", "1.0.0");
+	json_put_string(&o, "ociVersionMax", SPEC_VERSION);
+	json_put_open(&o, "hooks", '[');
+	for (i = 0; i < HOOK_COUNT; i++)
+		json_put_string(&o, NULL, tab_hook[i]);
+	json_put_close(&o, ']');
+	json_put_open(&o, "mountOptions", '[');
+	for (i = 0; i < LEN(tab_mntopt); i++)
+		if (tab_mntopt[i].kind != MO_IDMAP &&
+		    tab_mntopt[i].kind != MO_TMPCOPYUP)
+			json_put_string(&o, NULL, tab_mntopt[i].name);
+	json_put_close(&o, ']');
+	json_put_open(&o, "linux", '{');
+	json_put_open(&o, "namespaces", '[');
+	for (i = 0; i < NS_COUNT; i++)
+		if (i != NS_USER && i != NS_TIME)
+			json_put_string(&o, NULL, tab_ns[i].name);
+	json_put_close(&o, ']');
+	cmd_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
+	json_put_open(&o, "cgroup", '{');
+	json_put_bool(&o, "v1", true);
+	json_put_bool(&o, "v2", true);
+	json_put_bool(&o, "systemd", false);
+	json_put_bool(&o, "systemdUser", false);
+	json_put_bool(&o, "rdma", false);
+	json_put_close(&o, '}');
+	cmd_put_seccomp(&o);
+	cmd_put_enabled(&o, "apparmor", true);
+	cmd_put_enabled(&o, "selinux", true);
+	cmd_put_enabled(&o, "intelRdt", false);
+	json_put_open(&o, "mountExtensions", '{');
+	cmd_put_enabled(&o, "idmap", false);
+	json_put_close(&o, '}');
+	cmd_put_enabled(&o, "netDevices", false);
+	json_put_close(&o, '}');
+	json_put_open(&o, "annotations", '{');
+	json_put_string(&o, "org.ocirt.version", VERSION);
+	json_put_close(&o, '}');
+	json_put_close(&o, '}');
+	base_puts(&o.t, "\n");
+	cmd_print(&o.t);
+	return 0;
+}
+
+/* go-runc reads nothing but "runc version" where it called us runc. */
+static int
+cmd_version(const struct cmd *c, const struct run_opts *o, char **argv)
+{
+	struct text t = { 0 };
+
+	(void)c;
+	(void)o;
+	(void)argv;
+	base_putf(&t, "%s version %s\ncommit: %s\nspec: %s\n",
+	    strcmp(cmd_argv0, "runc") ? "ocirt" : "runc", VERSION, COMMIT,
+	    SPEC_VERSION);
+#if SECCOMP
+	base_putf(&t, "libseccomp: %u.%u.%u\n", seccomp_version()->major,
+	    seccomp_version()->minor, seccomp_version()->micro);
+#endif
+	cmd_print(&t);
+	return 0;
+}
+
+static int cmd_help(const struct cmd *, const struct run_opts *,
+    char **); /* the table cycle */
+
+/* clang-format off */
+static const struct cmd cmds[] = {
+	{ "create",   "ID",              "create a container",                    C_CREATE,   1, 1,  false, cmd_create,
+	  "Makes the container and leaves its program waiting for start. The bundle is\na directory with config.json and a root file system." },
+	{ "run",      "ID",              "create and run a container",            C_RUN,      1, 1,  false, cmd_run,
+	  "Creates and starts the container, passes signals and the terminal on, and\nends with the program's status after deleting the container. With --detach\nreturns as soon as the program runs." },
+	{ "start",    "ID",              "start a created container",             C_START,    1, 1,  false, cmd_start,
+	  "Lets the program of a created container run." },
+	{ "exec",     "ID CMD [ARG...]", "run a program in a container",          C_EXEC,     1, -1, true,  cmd_exec,
+	  "Joins the container and ends with the program's status; 255 when the program\ncould not be run. With --process the program comes from FILE." },
+	{ "kill",     "ID [SIGNAL]",     "send a signal to a container",          C_KILL,     1, 2,  false, cmd_kill,
+	  "SIGNAL is a number or a name, TERM unless given." },
+	{ "delete",   "ID",              "delete a stopped container",            C_DELETE,   1, 1,  false, cmd_delete,
+	  "Removes all that create made. A created container is killed; a running one\nonly with --force, which also makes it no error when there is none." },
+	{ "state",    "ID",              "print the state of a container",        C_STATE,    1, 1,  false, cmd_state,
+	  "Prints one JSON object, as the runtime specification has it." },
+	{ "list",     "",                "list the containers",                   C_LIST,     0, 0,  false, cmd_list,
+	  "Lists the containers of all state directories, or of --root." },
+	{ "ps",       "ID [PS-ARG...]",  "list the processes of a container",     C_PS,       1, -1, true,  cmd_ps,
+	  "Prints the rows of the host's ps (-ef unless arguments are given) that are\nabout the container, or with --format json their ids." },
+	{ "plan",     "[ID]",            "print what run would do, without doing it", C_PLAN, 0, 1,  false, cmd_plan,
+	  "Reads the bundle and this host and prints every step. Needs no privilege and\nchanges nothing." },
+	{ "spec",     "",                "write an example config.json",          C_SPEC,     0, 0,  false, cmd_spec,
+	  "Writes config.json for a shell in ./rootfs. Never overwrites one." },
+	{ "features", "",                "print what this build can do",          C_FEATURES, 0, 0,  false, cmd_features,
+	  "Prints one JSON object, as the runtime specification has it." },
+	{ "version",  "",                "print the version",                     C_VERSION,  0, 0,  false, cmd_version,
+	  "" },
+	{ "help",     "[COMMAND|man|bash|steps]", "show help, the man page, the bash completion", C_HELP, 0, 1, false, cmd_help,
+	  "man prints the manual page as roff, bash a completion script, steps the\nsteps of a container's birth and why each stands where it does." },
+};
+/* clang-format on */
+
+/* "--bundle DIR, -b DIR" */
+static char *
+cmd_option_words(const struct cmd_option *o)
+{
+	struct text t = { 0 };
+
+	base_putf(&t, "--%s%s%s", o->name, o->arg ? " " : "",
+	    o->arg ? o->arg : "");
+	if (o->letter)
+		base_putf(&t, ", -%c%s%s", o->letter, o->arg ? " " : "",
+		    o->arg ? o->arg : "");
+	return t.p;
+}
+
+static void
+cmd_put_options(struct text *t, unsigned bit)
+{
+	const struct cmd_option *o;
+
+	base_puts(t, "\nOPTIONS:\n");
+	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
+		if (o->cmds & bit)
+			base_putf(t, "   %-32s %s\n", cmd_option_words(o),
+			    o->text);
+}
+
+/* The usage of one command, or of all when c is NULL. */
+static void
+cmd_put_usage(struct text *t, const struct cmd *c)
+{
+	const struct cmd *k;
+
+	if (c) {
+		base_putf(t, "NAME:\n   ocirt %s - %s\n\nUSAGE:\n"
+			     "   ocirt %s [options] %s\n",
+		    c->name, c->text, c->name, c->args);
+		if (*c->about)
+			base_putf(t, "\nDESCRIPTION:\n%s\n", c->about);
+		cmd_put_options(t, c->bit);
+		return;
+	}
+	base_puts(t, "NAME:\n   ocirt - run OCI containers\n\nUSAGE:\n"
+		     "   ocirt [global options] COMMAND [options] [ARG...]\n\n"
+		     "VERSION:\n   " VERSION "\n\nCOMMANDS:\n");
+	for (k = cmds; k < cmds + LEN(cmds); k++)
+		base_putf(t, "   %-10s %s\n", k->name, k->text);
+	cmd_put_options(t, C_GLOBAL);
+	base_puts(t, "\n\"ocirt help COMMAND\" tells more.\n");
+}
+
+static const struct cmd *
+cmd_find(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(cmds); i++)
+		if (!strcmp(cmds[i].name, name))
+			return &cmds[i];
+	return NULL;
+}
+
+/* s as roff text: '-' is a minus sign, a line may not begin with a dot. */
+static void
+cmd_put_roff(struct text *t, const char *s)
+{
+	const char *from = s;
+
+	for (; *s; s++) {
+		if (*s == '-' || *s == '\\')
+			base_puts(t, "\\");
+		else if ((*s == '.' || *s == '\'') &&
+		    (s == from || s[-1] == '\n'))
+			base_puts(t, "\\&");
+		base_put(t, s, 1);
+	}
+}
+
+static void
+cmd_put_man_options(struct text *t, unsigned bit)
+{
+	const struct cmd_option *o;
+
+	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++) {
+		if (!(o->cmds & bit) || (o->cmds == ~0u && bit != C_GLOBAL))
+			continue;
+		base_puts(t, ".TP\n.B ");
+		cmd_put_roff(t, cmd_option_words(o));
+		base_puts(t, "\n");
+		cmd_put_roff(t, o->text);
+		base_puts(t, "\n");
+	}
+}
+
+/* The man page: prose from here, commands and options from the tables. */
+static void
+cmd_put_man(struct text *t)
+{
+	const struct cmd *c;
+
+	base_puts(t,
+	    ".TH OCIRT 8 \"\" \"ocirt " VERSION "\"\n"
+	    ".SH NAME\nocirt \\- run OCI containers\n"
+	    ".SH SYNOPSIS\n.B ocirt\n[global options] COMMAND [options] "
+	    "[ARG...]\n"
+	    ".SH DESCRIPTION\n"
+	    "ocirt runs a bundle: a directory with config.json, as the OCI "
+	    "runtime specification describes it, and a root file system. It "
+	    "takes the command line of runc and can stand in its place under "
+	    "container engines.\n.PP\n"
+	    "Options are written \\-\\-name VALUE or \\-\\-name=VALUE, with "
+	    "one dash or two. Boolean options take =true and =false.\n"
+	    ".SH GLOBAL OPTIONS\n");
+	cmd_put_man_options(t, C_GLOBAL);
+	base_puts(t, ".SH COMMANDS\n");
+	for (c = cmds; c < cmds + LEN(cmds); c++) {
+		base_putf(t, ".SS %s ", c->name);
+		cmd_put_roff(t, c->args);
+		base_puts(t, "\n");
+		cmd_put_roff(t, c->text);
+		base_puts(t, ".\n");
+		cmd_put_roff(t, c->about);
+		base_puts(t, "\n");
+		cmd_put_man_options(t, c->bit);
+	}
+	base_puts(t,
+	    ".SH EXIT STATUS\n"
+	    "0 on success, 1 on an error, 3 for an unknown command. run and "
+	    "exec end with the status of the program, 128 and the number of "
+	    "the signal that killed it; exec ends with 255 when the program "
+	    "could not be run.\n"
+	    ".SH ENVIRONMENT\n"
+	    ".TP\n.B OCIRT_ROOT\nState directory, where \\-\\-root is not "
+	    "given.\n"
+	    ".TP\n.B XDG_RUNTIME_DIR\nState of an ordinary user goes into "
+	    "ocirt below it.\n"
+	    ".TP\n.B LISTEN_FDS, LISTEN_PID\nDescriptors that systemd passed "
+	    "are passed on.\n"
+	    ".SH FILES\n"
+	    ".TP\n.I " STATEDIR "/ID\nState of a container. Where that cannot "
+	    "be made, $XDG_RUNTIME_DIR/ocirt and /dev/shm/ocirt\\-UID are "
+	    "tried.\n");
+}
+
+/* A completion for bash: commands, then the options of the command. */
+static void
+cmd_put_bash(struct text *t)
+{
+	const struct cmd_option *o;
+	const struct cmd *c;
+
+	base_puts(t, "_ocirt()\n{\n"
+		     "\tlocal cur=${COMP_WORDS[COMP_CWORD]} i cmd= words=\n"
+		     "\tfor ((i = 1; i < COMP_CWORD; i++)); do\n"
+		     "\t\tcase ${COMP_WORDS[i]} in\n\t\t");
+	for (c = cmds; c < cmds + LEN(cmds); c++)
+		base_putf(t, "%s%s", c == cmds ? "" : "|", c->name);
+	base_puts(t, ") cmd=${COMP_WORDS[i]}; break ;;\n\t\tesac\n\tdone\n"
+		     "\tcase $cmd in\n");
+	for (c = cmds; c < cmds + LEN(cmds); c++) {
+		base_putf(t, "\t%s) words=\"", c->name);
+		for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
+			if (o->cmds & c->bit)
+				base_putf(t, "--%s ", o->name);
+		base_puts(t, "\" ;;\n");
+	}
+	base_puts(t, "\t*) words=\"");
+	for (c = cmds; c < cmds + LEN(cmds); c++)
+		base_putf(t, "%s ", c->name);
+	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
+		if (o->cmds & C_GLOBAL)
+			base_putf(t, "--%s ", o->name);
+	base_puts(t, "\" ;;\n\tesac\n"
+		     "\tif [[ $cmd && $cur != -* ]]; then\n"
+		     "\t\tcase $cmd in start|exec|kill|delete|state|ps)\n"
+		     "\t\t\twords=$(ocirt list -q 2>/dev/null) ;;\n"
+		     "\t\tesac\n\tfi\n"
+		     "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
+		     "\"$cur\")\n"
+		     "}\ncomplete -o default -F _ocirt ocirt\n");
+}
+
+static void
+cmd_put_steps(struct text *t, const char *title, const struct init_step *s,
+    size_t n)
+{
+	base_putf(t, "%s\n", title);
+	for (; n--; s++)
+		base_putf(t, "  %-12s %s\n", s->name, s->why);
+}
+
+static int
+cmd_help(const struct cmd *self, const struct run_opts *o, char **argv)
+{
+	const struct cmd *c = argv[0] ? cmd_find(argv[0]) : NULL;
+	struct text t = { 0 };
+
+	(void)self;
+	(void)o;
+	if (!argv[0] || c) {
+		cmd_put_usage(&t, c);
+	} else if (!strcmp(argv[0], "man")) {
+		cmd_put_man(&t);
+	} else if (!strcmp(argv[0], "bash")) {
+		cmd_put_bash(&t);
+	} else if (!strcmp(argv[0], "steps")) {
+		cmd_put_steps(&t, "create and run:", init_steps,
+		    LEN(init_steps));
+		cmd_put_steps(&t, "exec:", init_exec_steps,
+		    LEN(init_exec_steps));
+	} else {
+		err.status = 3;
+		err_die("No help topic for '%s'", argv[0]);
+	}
+	cmd_print(&t);
+	return 0;
+}
+
+/* ---- parsing ---- */
+
+/* Open the log before anything can fail: engines read the reason there. */
+static void
+cmd_open_log(const struct run_opts *o)
+{
+	err.debug = o->debug;
+	if (o->log_format && !strcmp(o->log_format, "json"))
+		err.json = true;
+	if (o->log && *o->log && err.fd < 0) {
+		err.fd = sys_open(AT_FDCWD, o->log,
+		    O_WRONLY | O_APPEND | O_CREAT, 0644);
+		if (err.fd < 0)
+			err_die("open log %s:", o->log);
+	}
+	if (o->log_format && strcmp(o->log_format, "json") &&
+	    strcmp(o->log_format, "text"))
+		err_die("invalid log-format: %s", o->log_format);
+}
+
+/* Usage on stdout, the reason on stderr and in the log. */
+NORETURN PRINTF(3, 4)
+static void
+cmd_usage_die(const struct run_opts *o, const struct cmd *c, const char *fmt,
+    ...)
+{
+	struct text t = { 0 }, why = { 0 };
+	va_list ap;
+
+	va_start(ap, fmt);
+	base_vputf(&why, fmt, ap);
+	va_end(ap);
+	cmd_open_log(o);
+	base_puts(&t, "Incorrect Usage.\n\n");
+	cmd_put_usage(&t, c);
+	cmd_print(&t);
+	err_die("%s", why.p);
+}
+
+static const struct cmd_option *
+cmd_find_option(const char *name, size_t n, unsigned bit)
+{
+	const struct cmd_option *o;
+
+	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
+		if ((o->cmds & bit) &&
+		    ((n == strlen(o->name) && !strncmp(o->name, name, n)) ||
+			(n == 1 && *name == o->letter)))
+			return o;
+	return NULL;
+}
+
+/* Go's idea of a boolean. */
+static int
+cmd_bool(const char *s)
+{
+	static const char *const word[] = { "0", "f", "F", "false", "FALSE",
+		"False", "1", "t", "T", "true", "TRUE", "True" };
+	size_t i;
+
+	for (i = 0; i < LEN(word); i++)
+		if (!strcmp(s, word[i]))
+			return i >= 6;
+	return -1;
+}
+
+static void
+cmd_set(struct run_opts *to, const struct cmd *c, const struct cmd_option *o,
+    const char *value)
+{
+	char *at = (char *)to + o->at;
+	int b;
+
+	if (o->type == O_STRING) {
+		*(const char **)(void *)at = value;
+	} else if (o->type == O_LIST) {
+		*(char ***)(void *)at = run_join_lists(*(char ***)(void *)at,
+		    (char *[]){ base_dup(value), NULL });
+	} else {
+		b = value ? cmd_bool(value) : 1;
+		if (b < 0)
+			cmd_usage_die(to, c,
+			    "invalid boolean value \"%s\" for -%s", value,
+			    o->name);
+		*(bool *)at = b;
+	}
+}
+
+/* Take the options of one command out of argv; what is left are its
+ * arguments, NULL at the end, their number is returned. c NULL: the global
+ * options, which end at the command's name. */
+static int
+cmd_parse(struct run_opts *to, const struct cmd *c, char **argv)
+{
+	unsigned bit = c ? c->bit : C_GLOBAL;
+	const struct cmd_option *o;
+	const char *name, *value;
+	size_t n;
+	int in, out = 0;
+
+	for (in = 0; argv[in]; in++) {
+		name = argv[in];
+		if (*name != '-' || !name[1]) {
+			argv[out++] = argv[in];
+			if (!c || c->stop) {
+				in++;
+				break;
+			}
+			continue;
+		}
+		if (!strcmp(name, "--")) {
+			in++;
+			break;
+		}
+		name += 1 + (name[1] == '-');
+		n = strcspn(name, "=");
+		value = name[n] ? name + n + 1 : NULL;
+		o = cmd_find_option(name, n, bit);
+		if (!o)
+			cmd_usage_die(to, c,
+			    "flag provided but not defined: -%.*s", (int)n,
+			    name);
+		if (o->type != O_BOOL && !value) {
+			value = argv[in + 1];
+			if (!value)
+				cmd_usage_die(to, c,
+				    "flag needs an argument: -%.*s", (int)n,
+				    name);
+			in++;
+		}
+		cmd_set(to, c, o, value);
+	}
+	while (argv[in])
+		argv[out++] = argv[in++];
+	argv[out] = NULL;
+	return out;
+}
+
+static void
+cmd_check_globals(const struct run_opts *o)
+{
+	if (o->root && (!*o->root || !strcmp(run_abs(o->root), "/")))
+		err_die("Option --root argument should not be set to %s",
+		    *o->root ? "/" : "nothing");
+	if (o->rootless && *o->rootless && strcmp(o->rootless, "auto") &&
+	    cmd_bool(o->rootless) < 0)
+		err_die("--rootless: expected true, false or auto");
+	if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs"))
+		err_die("--cgroup-manager=%s is not supported by this version of ocirt",
+		    o->cgroup_manager);
+}
+
+static void
+cmd_check_count(const struct run_opts *o, const struct cmd *c, int n)
+{
+	if (n < c->min && c->max != c->min)
+		cmd_usage_die(o, c,
+		    "\"%s\" requires a minimum of %d argument(s)", c->name,
+		    c->min);
+	if (n < c->min || (c->max == c->min && n > c->max))
+		cmd_usage_die(o, c, "\"%s\" requires exactly %d argument(s)",
+		    c->name, c->min);
+	if (c->max >= 0 && n > c->max)
+		cmd_usage_die(o, c,
+		    "\"%s\" requires a maximum of %d argument(s)", c->name,
+		    c->max);
+}
+
+/* Find the command in argv and run it; its exit status. */
+static int
+cmd_main(char **argv)
+{
+	static struct run_opts o;
+	char **copy = run_join_lists(argv + 1, NULL);
+	const struct cmd *c;
+	int n;
+
+	n = cmd_parse(&o, NULL, copy);
+	cmd_open_log(&o);
+	cmd_check_globals(&o);
+	if (o.version)
+		return cmd_version(NULL, &o, copy);
+	if (!n || o.help)
+		return cmd_help(NULL, &o, copy);
+	c = cmd_find(copy[0]);
+	if (!c) {
+		err.status = 3;
+		err_die("No help topic for '%s'", copy[0]);
+	}
+	n = cmd_parse(&o, c, ++copy);
+	if (o.help)
+		return cmd_help(c, &o, (char *[]){ base_dup(c->name), NULL });
+	if (c->bit == C_EXEC)
+		err.status = 255;
+	cmd_check_count(&o, c, n);
+	if (o.pidfd_socket)
+		err_die("--pidfd-socket is not supported by this version of ocirt");
+	err_push("%s%s%s", c->name, n && (c->bit & ~(C_HELP)) ? " " : "",
+	    n && (c->bit & ~(C_HELP)) ? copy[0] : "");
+	if (c->bit & C_START_ANY)
+		run_seal(argv);
+	return c->run(c, &o, copy);
+}
+
+/* == 21 MAIN =========================================== main =============
+ * Owns:   what must hold before anything else is done.
+ * Calls:  CMD.
+ * Runs:   parent.
+ */
+
+/* Descriptors 0 to 2 are open, so that no file of ours becomes one of them
+ * (CVE-2015-3627); all others are ours alone, whatever our caller leaked. */
+static void
+main_sanitize(void)
+{
+	int fd;
+
+	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
+		;
+	if (fd > 2)
+		close(fd);
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *slash;
+
+	if (argc < 1)
+		return 1;
+	/* Not made to be set-user-id: the caller would own our paths. */
+	if (getauxval(AT_SECURE))
+		err_die("refusing to run set-user-id");
+	main_sanitize();
+	slash = strrchr(argv[0], '/');
+	cmd_argv0 = slash ? slash + 1 : argv[0];
+	return cmd_main(argv);
+}
