@@ -345,11 +345,11 @@ base_vputf(struct text *t, const char *fmt, va_list ap)
 		if (t->fixed) {
 			n = (int)sizeof small - 1;
 			if (t->cap - t->n > 1) {
-				n = vsnprintf(t->p + t->n, t->cap - t->n, fmt,
-				    again);
+				n = vsnprintf(
+				    t->p + t->n, t->cap - t->n, fmt, again);
 				t->n += (size_t)n < t->cap - t->n ?
-				    (size_t)n :
-				    t->cap - t->n - 1;
+					    (size_t)n :
+					    t->cap - t->n - 1;
 			}
 			n = 0;
 		} else {
@@ -422,11 +422,14 @@ base_put_json(struct text *t, const char *s)
 			base_puts(t, "\\ufffd");
 		} else if (esc && *esc) {
 			base_put(t, "\\", 1);
-			base_put(t, *s == '\n' ? "n" : *s == '\t' ? "t" :
-				*s == '\r'	       ? "r" :
-							 s,
+			base_put(t,
+			    *s == '\n' ? "n" :
+			    *s == '\t' ? "t" :
+			    *s == '\r' ? "r" :
+					 s,
 			    1);
-		} else if (len == 1 && ((unsigned char)*s < 0x20 || *s == 127)) {
+		} else if (len == 1 &&
+			   ((unsigned char)*s < 0x20 || *s == 127)) {
 			base_putf(t, "\\u%04x", (unsigned char)*s);
 		} else {
 			base_put(t, s, len);
@@ -478,7 +481,8 @@ base_cut(char **s, const char *sep)
 static char *
 base_abs(const char *dir, const char *path)
 {
-	char *all = *path == '/' ? base_dup(path) : base_fmt("%s/%s", dir, path);
+	char *all =
+	    *path == '/' ? base_dup(path) : base_fmt("%s/%s", dir, path);
 	char *out = base_alloc(strlen(all) + 2), *part;
 	size_t n = 0;
 
@@ -552,8 +556,8 @@ base_time(const struct timespec *ts, int digits)
  * Calls:  BASE.
  * Runs:   parent and child. In the child err_send carries the text to the
  *         parent, so the user sees one line whichever side failed.
- * Change: err_die() must stay safe after a clone: an undo runs only in the
- *         process that pushed it.
+ * Change: err_die() must stay safe after a clone: the child empties its copy
+ *         of the undo list first of all (init_main).
  */
 #define ERR_LINE 4096
 
@@ -563,12 +567,11 @@ static size_t err_ncrumbs;
 static struct {
 	void (*fn)(void *);
 	void *arg;
-	pid_t owner;
 } err_undos[16];
 static size_t err_nundos;
 
 static struct {
-	int fd;	   /* --log, or -1 */
+	int fd;    /* --log, or -1 */
 	bool json; /* --log-format json */
 	bool debug;
 	int status; /* what err_die() exits with; exec sets 255 */
@@ -596,8 +599,8 @@ err_push(const char *fmt, ...)
 
 	va_start(ap, fmt);
 	if (err_ncrumbs < LEN(err_crumbs))
-		vsnprintf(err_crumbs[err_ncrumbs], sizeof err_crumbs[0], fmt,
-		    ap);
+		vsnprintf(
+		    err_crumbs[err_ncrumbs], sizeof err_crumbs[0], fmt, ap);
 	va_end(ap);
 	err_ncrumbs++;
 }
@@ -693,24 +696,20 @@ err_undo(void (*fn)(void *), void *arg)
 	if (err_nundos == LEN(err_undos))
 		abort();
 	err_undos[err_nundos].fn = fn;
-	err_undos[err_nundos].arg = arg;
-	err_undos[err_nundos++].owner = getpid();
+	err_undos[err_nundos++].arg = arg;
 }
 
-/* Undo everything that this process pushed, now. */
 static void
 err_rollback(void)
 {
-	pid_t self = getpid();
-
 	while (err_nundos) {
 		err_nundos--;
-		if (err_undos[err_nundos].owner == self)
-			err_undos[err_nundos].fn(err_undos[err_nundos].arg);
+		err_undos[err_nundos].fn(err_undos[err_nundos].arg);
 	}
 }
 
-/* What was done stays done: nothing is undone from here on. */
+/* What was done stays done: nothing is undone from here on. The child calls
+ * it first of all, for its copy of the list is its parent's to do. */
 static void
 err_keep(void)
 {
@@ -899,8 +898,7 @@ sys_openat2(int dir, const char *path, int flags, uint64_t resolve)
 	 * rename for ever. */
 	do
 		fd = syscall(__NR_openat2, dir, path, &how, sizeof how);
-	while (fd < 0 && (errno == EAGAIN || errno == EINTR) &&
-	    ++tries < 128);
+	while (fd < 0 && (errno == EAGAIN || errno == EINTR) && ++tries < 128);
 	return (int)fd;
 }
 
@@ -982,7 +980,8 @@ sys_write_file(int dir, const char *path, const char *s)
 /* dir/name holds exactly s from one moment to the next; never a part of it.
  * "." in front of the name keeps the temporary file in the same directory. */
 static int
-sys_replace_file(int dir, const char *name, mode_t mode, const char *s, size_t n)
+sys_replace_file(
+    int dir, const char *name, mode_t mode, const char *s, size_t n)
 {
 	const char *slash = strrchr(name, '/');
 	const char *base = slash ? slash + 1 : name;
@@ -1012,7 +1011,7 @@ sys_is_procfs_root(int fd)
 	struct stat st;
 
 	return fstatfs(fd, &sfs) == 0 && sfs.f_type == PORT_PROC_MAGIC &&
-	    fstat(fd, &st) == 0 && st.st_ino == PORT_PROC_ROOT_INO;
+	       fstat(fd, &st) == 0 && st.st_ino == PORT_PROC_ROOT_INO;
 }
 
 /* A procfs instance of our own pid namespace that is mounted nowhere; -1
@@ -1027,8 +1026,7 @@ sys_mount_procfs(bool pid_only)
 	fs = (int)syscall(__NR_fsopen, "proc", PORT_FSOPEN_CLOEXEC);
 	if (fs < 0)
 		return -1;
-	if (pid_only &&
-	    syscall(__NR_fsconfig, fs, 1, "subset", "pid", 0) < 0 &&
+	if (pid_only && syscall(__NR_fsconfig, fs, 1, "subset", "pid", 0) < 0 &&
 	    errno != EINVAL)
 		return -1;
 	if (syscall(__NR_fsconfig, fs, PORT_FSCONFIG_CREATE, NULL, NULL, 0) < 0)
@@ -1043,8 +1041,8 @@ sys_proc(void)
 {
 	if (sys_procfd >= 0)
 		return sys_procfd;
-	sys_procfd = sys_open(AT_FDCWD, "/proc",
-	    O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	sys_procfd =
+	    sys_open(AT_FDCWD, "/proc", O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (sys_procfd >= 0 && !sys_is_procfs_root(sys_procfd))
 		sys_close(&sys_procfd);
 	if (sys_procfd < 0)
@@ -1262,8 +1260,8 @@ sys_mkdirs(int root, const char *path, mode_t mode, int links)
 			errno = ENOENT;
 			return -1;
 		}
-		fd = sys_mkdirs(root, base_dupn(path, strlen(path) - strlen(name)),
-		    mode, links);
+		fd = sys_mkdirs(root,
+		    base_dupn(path, strlen(path) - strlen(name)), mode, links);
 		if (fd < 0)
 			return -1;
 		close(fd);
@@ -1310,8 +1308,8 @@ sys_mkfile(int root, const char *path, mode_t mode)
 	if (parent < 0)
 		return -1;
 	name = strrchr(base_dup(path), '/') + 1;
-	fd = sys_open(parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-	    mode);
+	fd = sys_open(
+	    parent, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 	if (fd < 0 && errno != EEXIST)
 		return -1;
 	sys_close(&fd);
@@ -1383,7 +1381,8 @@ sys_clone(uint64_t flags, int cgroup, bool *in_cgroup)
 		a.flags = flags;
 		a.cgroup = 0;
 	}
-	pid = syscall(__NR_clone3, &a, offsetof(struct port_clone_args, set_tid));
+	pid =
+	    syscall(__NR_clone3, &a, offsetof(struct port_clone_args, set_tid));
 	if (pid >= 0 || !sys_lacks(errno))
 		return (pid_t)pid;
 #if defined(__s390__) || defined(__s390x__)
@@ -1507,8 +1506,10 @@ sys_recv(int sock, void *buf, size_t n, int *fd)
 		char space[CMSG_SPACE(sizeof(int))];
 	} ctl;
 	struct iovec iov = { buf, n };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1,
-		.msg_control = &ctl, .msg_controllen = sizeof ctl.space };
+	struct msghdr m = { .msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = &ctl,
+		.msg_controllen = sizeof ctl.space };
 	struct cmsghdr *c;
 	ssize_t r;
 
@@ -1575,11 +1576,12 @@ sys_move_mount(int from, int to)
 }
 
 static int
-sys_mount_setattr(int fd, bool recursive, uint64_t set, uint64_t clr,
-    uint64_t propagation)
+sys_mount_setattr(
+    int fd, bool recursive, uint64_t set, uint64_t clr, uint64_t propagation)
 {
-	struct port_mount_attr a = { .attr_set = set, .attr_clr = clr,
-		.propagation = propagation };
+	struct port_mount_attr a = {
+		.attr_set = set, .attr_clr = clr, .propagation = propagation
+	};
 
 	return (int)syscall(__NR_mount_setattr, fd, "",
 	    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a);
@@ -1952,7 +1954,7 @@ tab_signal_of(const char *s)
 
 struct json {
 	const char *file; /* for messages */
-	char *text;	  /* strings in here are decoded in place */
+	char *text;       /* strings in here are decoded in place */
 	size_t len;
 	jsmntok_t *tok;
 	int ntok;
@@ -2107,8 +2109,15 @@ json_check_scalar(const struct json *j, size_t at)
 }
 
 /* What the grammar allows next. */
-enum json_want { J_VALUE, J_VALUE_OR_END, J_KEY, J_KEY_OR_END, J_COLON,
-	J_COMMA, J_NOTHING };
+enum json_want {
+	J_VALUE,
+	J_VALUE_OR_END,
+	J_KEY,
+	J_KEY_OR_END,
+	J_COLON,
+	J_COMMA,
+	J_NOTHING
+};
 
 /* The text is one JSON value (RFC 8259, any value: RFC 7493 is about more),
  * in UTF-8, at most JSON_MAX_DEPTH deep. Returns how many tokens jsmn will
@@ -2124,7 +2133,8 @@ json_validate(const struct json *j)
 	char c;
 
 	for (;; at++) {
-		while (at < j->len && j->text[at] && strchr(" \t\n\r", j->text[at]))
+		while (at < j->len && j->text[at] &&
+		       strchr(" \t\n\r", j->text[at]))
 			at++;
 		if (at >= j->len && want == J_NOTHING)
 			return tokens;
@@ -2137,18 +2147,19 @@ json_validate(const struct json *j)
 				json_bad(j, at, "':'");
 			want = J_VALUE;
 		} else if (c == (obj ? '}' : ']') && depth &&
-		    (want == J_COMMA || want == J_VALUE_OR_END ||
-			want == J_KEY_OR_END)) {
+			   (want == J_COMMA || want == J_VALUE_OR_END ||
+			       want == J_KEY_OR_END)) {
 			want = --depth ? J_COMMA : J_NOTHING;
 		} else if (want == J_COMMA) {
 			if (c != ',')
-				json_bad(j, at, obj ? "',' or '}'" : "',' or ']'");
+				json_bad(
+				    j, at, obj ? "',' or '}'" : "',' or ']'");
 			want = obj ? J_KEY : J_VALUE;
 		} else if (want == J_KEY || want == J_KEY_OR_END) {
 			if (c != '"')
-				json_bad(j, at, want == J_KEY ?
-				    "a key in quotes" :
-				    "a key in quotes or '}'");
+				json_bad(j, at,
+				    want == J_KEY ? "a key in quotes" :
+						    "a key in quotes or '}'");
 			at = json_check_string(j, at) - 1;
 			want = J_COLON;
 			tokens++;
@@ -2327,8 +2338,8 @@ json_parse(struct json *j, const char *file, char *text, size_t len)
 	if (len > JSON_MAX_SIZE)
 		err_die("%s: larger than %zu MiB", file, JSON_MAX_SIZE >> 20);
 	if (memchr(text, 0, len))
-		err_die("%s: a NUL byte in the text",
-		    json_where(j, strlen(text)));
+		err_die(
+		    "%s: a NUL byte in the text", json_where(j, strlen(text)));
 	n = json_validate(j);
 	j->tok = base_array(n, sizeof *j->tok);
 	jsmn_init(&p);
@@ -2384,9 +2395,9 @@ json_kind(const struct json *j, int i)
 	case JSMN_STRING:
 		return "a string";
 	default:
-		return c == 'n'	       ? "null" :
-		    c == 't' || c == 'f' ? "a boolean" :
-					   "a number";
+		return c == 'n'             ? "null" :
+		       c == 't' || c == 'f' ? "a boolean" :
+					      "a number";
 	}
 }
 
@@ -2435,10 +2446,10 @@ json_integer(const struct json *j, int i, bool *neg, uint64_t *v)
 
 	if (j->tok[i].type != JSMN_PRIMITIVE ||
 	    !strchr("-0123456789", *json_text(j, i)))
-		json_die(j, i, "expected an integer, found %s",
-		    json_kind(j, i));
-	s = base_dupn(json_text(j, i),
-	    (size_t)(j->tok[i].end - j->tok[i].start));
+		json_die(
+		    j, i, "expected an integer, found %s", json_kind(j, i));
+	s = base_dupn(
+	    json_text(j, i), (size_t)(j->tok[i].end - j->tok[i].start));
 	*neg = *s == '-';
 	if (s[strcspn(s, ".eE")])
 		json_die(j, i, "expected an integer, found %s", s);
@@ -2489,8 +2500,10 @@ json_nontrivial(const struct json *j, int i)
 		if (json_is_key(j, k) || j->tok[k].type == JSMN_OBJECT ||
 		    j->tok[k].type == JSMN_ARRAY)
 			continue;
-		if (j->tok[k].type == JSMN_STRING ? *s : *s != 'n' &&
-			*s != 'f' && (*s != '0' || j->tok[k].end != j->tok[k].start + 1))
+		if (j->tok[k].type == JSMN_STRING ?
+			*s :
+			*s != 'n' && *s != 'f' &&
+			    (*s != '0' || j->tok[k].end != j->tok[k].start + 1))
 			return k;
 	}
 	return -1;
@@ -2591,19 +2604,19 @@ json_put_strings(struct json_out *o, const char *key, char *const *list)
  *         case is refused, for Go readers would take it (threat T69).
  */
 enum spec_type {
-	T_STR,	 /* const char * */
-	T_BOOL,	 /* bool */
-	T_I64,	 /* struct spec_int, signed */
-	T_ID,	 /* struct spec_int: a uid or gid, never (uid_t)-1 */
-	T_U32,	 /* struct spec_int */
-	T_U64,	 /* struct spec_int */
-	T_WORD,	 /* struct spec_int: a word of a table */
-	T_STRS,	 /* char **, NULL at the end; NULL when absent */
-	T_IDS,	 /* struct spec_ids */
-	T_CAPS,	 /* uint64_t, a bit each */
-	T_MAP,	 /* struct spec_list of struct spec_pair */
-	T_OBJ,	 /* pointer to a struct of its own; NULL when absent */
-	T_LIST,	 /* struct spec_list of structs */
+	T_STR,   /* const char * */
+	T_BOOL,  /* bool */
+	T_I64,   /* struct spec_int, signed */
+	T_ID,    /* struct spec_int: a uid or gid, never (uid_t)-1 */
+	T_U32,   /* struct spec_int */
+	T_U64,   /* struct spec_int */
+	T_WORD,  /* struct spec_int: a word of a table */
+	T_STRS,  /* char **, NULL at the end; NULL when absent */
+	T_IDS,   /* struct spec_ids */
+	T_CAPS,  /* uint64_t, a bit each */
+	T_MAP,   /* struct spec_list of struct spec_pair */
+	T_OBJ,   /* pointer to a struct of its own; NULL when absent */
+	T_LIST,  /* struct spec_list of structs */
 	T_TOKEN, /* int: the token, for whoever reads it later */
 	T_LATER, /* known, not supported: refused when it asks for something */
 };
@@ -2621,7 +2634,7 @@ struct spec_field {
 	int flags;
 	size_t at;
 	const struct spec_shape *shape; /* T_OBJ, T_LIST */
-	const struct word *words;	/* T_WORD */
+	const struct word *words;       /* T_WORD */
 	size_t nwords;
 };
 
@@ -3014,8 +3027,8 @@ spec_caps(const struct json *j, int i)
 		if (tab_find(tab_cap, LEN(tab_cap), name, &bit) == 0)
 			mask |= (uint64_t)1 << bit;
 		else
-			err_note(base_fmt("unknown capability %s is not granted",
-			    name));
+			err_note(base_fmt(
+			    "unknown capability %s is not granted", name));
 	}
 	return mask;
 }
@@ -3080,8 +3093,8 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 		return;
 	case T_WORD:
 		if (tab_find(f->words, f->nwords, json_string(j, i), &word) < 0)
-			json_die(j, i, "unknown %s '%s'", f->key,
-			    json_text(j, i));
+			json_die(
+			    j, i, "unknown %s '%s'", f->key, json_text(j, i));
 		n->v = (int64_t)word;
 		n->set = true;
 		return;
@@ -3111,7 +3124,8 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 	case T_LATER:
 		i = json_nontrivial(j, i);
 		if (i >= 0)
-			json_die(j, i, "not supported by this version of ocirt");
+			json_die(
+			    j, i, "not supported by this version of ocirt");
 		return;
 	}
 }
@@ -3134,8 +3148,8 @@ spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
 			if (strcasecmp(f->key, json_text(j, k)))
 				continue;
 			if (strcmp(f->key, json_text(j, k)))
-				json_die(j, k, "wrong case, expected '%s'",
-				    f->key);
+				json_die(
+				    j, k, "wrong case, expected '%s'", f->key);
 			if (!json_is_null(j, k + 1)) {
 				spec_set(j, k + 1, f, to + f->at);
 				seen |= (uint64_t)1 << n;
@@ -3150,11 +3164,11 @@ spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
 
 /* Die of the value of key in the object a struct came from, or of the object
  * when the key is not there. */
-#define spec_die(s, obj, key, ...)                                           \
-	do {                                                                 \
-		int spec_tok_ = json_get(&(s)->json, (obj)->tok, key);       \
-		json_die(&(s)->json,                                         \
-		    spec_tok_ >= 0 ? spec_tok_ : (obj)->tok, __VA_ARGS__);   \
+#define spec_die(s, obj, key, ...)                                             \
+	do {                                                                   \
+		int spec_tok_ = json_get(&(s)->json, (obj)->tok, key);         \
+		json_die(&(s)->json, spec_tok_ >= 0 ? spec_tok_ : (obj)->tok,  \
+		    __VA_ARGS__);                                              \
 	} while (0)
 
 static void
@@ -3240,7 +3254,8 @@ spec_check_sysctl(const struct spec *s)
 		if (k == LEN(tab_sysctl) || strstr(key, "..") ||
 		    strstr(key, "./") || key[strlen(key) - 1] == '.')
 			json_die(&s->json, p[i].tok,
-			    "sysctl \"%s\" is not in a separate kernel namespace",
+			    "sysctl \"%s\" is not in a separate kernel "
+			    "namespace",
 			    p[i].key);
 		if (!spec_ns(s, tab_sysctl[k].ns))
 			json_die(&s->json, p[i].tok,
@@ -3258,11 +3273,12 @@ spec_check_paths(const struct spec *s, const char *key, char *const *list)
 
 	if (list && *list && !spec_ns(s, NS_MNT))
 		spec_die(s, s->linux_, key,
-		    "unable to restrict paths without a private mount namespace");
+		    "unable to restrict paths without a private mount "
+		    "namespace");
 	for (i = 0; list && list[i]; i++)
 		if (list[i][0] != '/')
-			spec_die(s, s->linux_, key,
-			    "'%s' is no absolute path", list[i]);
+			spec_die(s, s->linux_, key, "'%s' is no absolute path",
+			    list[i]);
 }
 
 static void
@@ -3275,7 +3291,8 @@ spec_check_devices(const struct spec *s)
 	for (i = 0; i < s->linux_->devices.n; i++) {
 		if (d[i].path[0] != '/')
 			spec_die(s, &d[i], "path", "expected an absolute path");
-		if (d[i].type.v != S_IFIFO && (!d[i].major.set || !d[i].minor.set))
+		if (d[i].type.v != S_IFIFO &&
+		    (!d[i].major.set || !d[i].minor.set))
 			json_die(&s->json, d[i].tok,
 			    "'major' and 'minor' are missing");
 	}
@@ -3312,7 +3329,8 @@ spec_check_linux(const struct spec *s)
 		    s->linux_->propagation);
 	if (!SECCOMP && s->linux_->seccomp)
 		spec_die(s, s->linux_, "seccomp",
-		    "a filter is asked for, but ocirt was built without seccomp");
+		    "a filter is asked for, but ocirt was built without "
+		    "seccomp");
 }
 
 static void
@@ -3322,8 +3340,8 @@ spec_check_env(const struct spec *s, int tok, char *const *env)
 
 	for (i = 0; env && env[i]; i++)
 		if (env[i][0] == '=' || !strchr(env[i], '='))
-			json_die(&s->json, tok,
-			    "entry %zu is not NAME=VALUE", i);
+			json_die(
+			    &s->json, tok, "entry %zu is not NAME=VALUE", i);
 }
 
 static void
@@ -3368,8 +3386,8 @@ spec_check_hooks(const struct spec *s)
 			if (h[k].timeout.set && h[k].timeout.v <= 0)
 				spec_die(s, &h[k], "timeout",
 				    "expected more than 0 seconds");
-			spec_check_env(s,
-			    json_get(&s->json, h[k].tok, "env"), h[k].env);
+			spec_check_env(
+			    s, json_get(&s->json, h[k].tok, "env"), h[k].env);
 		}
 	}
 }
@@ -3400,7 +3418,8 @@ spec_check(const struct spec *s)
 		    "unable to set domainname without a private UTS namespace");
 	for (i = 0; i < s->annotations.n; i++)
 		if (!*a[i].key)
-			json_die(&s->json, a[i].tok, "an annotation needs a name");
+			json_die(
+			    &s->json, a[i].tok, "an annotation needs a name");
 }
 
 /* config.json as struct spec, checked; dies of anything wrong in it. text is
@@ -3444,10 +3463,10 @@ spec_read_process(const char *file, char *text, size_t len)
 /* One mounted cgroup hierarchy, found by type in mountinfo, never by path:
  * all of v1, hybrid and v2 hosts come out of the same list. */
 struct host_hier {
-	const char *mount;	 /* mount point */
-	const char *root;	 /* what part of the hierarchy is mounted */
+	const char *mount;       /* mount point */
+	const char *root;        /* what part of the hierarchy is mounted */
 	const char *controllers; /* "cpu,cpuacct", "name=systemd"; "" on v2 */
-	const char *own;	 /* our own cgroup, as /proc/self/cgroup says */
+	const char *own;         /* our own cgroup, as /proc/self/cgroup says */
 	bool v2;
 };
 
@@ -3458,9 +3477,21 @@ struct host {
 	bool kcore;
 };
 
-enum plan_op { OP_ROOT, OP_MOUNT, OP_BIND, OP_CGROUP, OP_DEVICE, OP_LINK,
-	OP_CONSOLE, OP_MASK, OP_READONLY, OP_PIVOT, OP_REMOUNT_RO,
-	OP_PROPAGATE, OP_COUNT };
+enum plan_op {
+	OP_ROOT,
+	OP_MOUNT,
+	OP_BIND,
+	OP_CGROUP,
+	OP_DEVICE,
+	OP_LINK,
+	OP_CONSOLE,
+	OP_MASK,
+	OP_READONLY,
+	OP_PIVOT,
+	OP_REMOUNT_RO,
+	OP_PROPAGATE,
+	OP_COUNT
+};
 
 /* The words that "ocirt plan" prints. */
 static const char *const plan_op_name[OP_COUNT] = {
@@ -3485,7 +3516,7 @@ struct plan_step {
 	const char *type, *data;
 	unsigned long flags, cleared; /* MS_ flags asked for, asked away */
 	uint64_t rec_set, rec_clear;  /* recursive, MOUNT_ATTR_ bits */
-	unsigned long props[4];	      /* propagation, in order */
+	unsigned long props[4];       /* propagation, in order */
 	size_t nprops;
 	mode_t mode; /* OP_DEVICE: type and mode */
 	dev_t dev;
@@ -3503,7 +3534,7 @@ struct plan {
 	const struct spec_process *process;
 	const char *id, *bundle, *rootfs;
 	unsigned clone_flags; /* new namespaces, but the cgroup one */
-	bool cgroupns;	      /* unshared by the child once it is placed */
+	bool cgroupns;        /* unshared by the child once it is placed */
 	bool lo_up, no_new_keyring;
 	unsigned long propagation; /* of the whole tree, before any mount */
 	struct plan_step *steps;
@@ -3522,7 +3553,7 @@ plan_unescape(char *s)
 	for (; *in; in++) {
 		if (in[0] == '\\' && in[1] && in[2] && in[3]) {
 			*out++ = (char)((in[1] - '0') << 6 |
-			    (in[2] - '0') << 3 | (in[3] - '0'));
+					(in[2] - '0') << 3 | (in[3] - '0'));
 			in += 3;
 		} else {
 			*out++ = *in;
@@ -3570,7 +3601,7 @@ plan_parse_mount(char *line, struct host_hier *h, char **super)
 	h->mount = plan_unescape(field[4]);
 	*super = opts;
 	return !plan_has_word(field[5], "ro") && !plan_has_word(opts, "ro") &&
-	    (h->v2 || !strcmp(type, "cgroup"));
+	       (h->v2 || !strcmp(type, "cgroup"));
 }
 
 /* Give a hierarchy the line of /proc/self/cgroup that is about it: v2 is
@@ -3613,9 +3644,9 @@ plan_probe(struct host *host)
 	size_t i;
 
 	host->cgroupns = sys_proc() >= 0 &&
-	    faccessat(sys_proc(), "self/ns/cgroup", F_OK, 0) == 0;
-	host->kcore = sys_proc() >= 0 &&
-	    faccessat(sys_proc(), "kcore", F_OK, 0) == 0;
+			 faccessat(sys_proc(), "self/ns/cgroup", F_OK, 0) == 0;
+	host->kcore =
+	    sys_proc() >= 0 && faccessat(sys_proc(), "kcore", F_OK, 0) == 0;
 	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
 		if (!plan_parse_mount(line, &h, &super) ||
 		    !plan_match_cgroup(&h, super, cgroups))
@@ -3705,13 +3736,15 @@ plan_device_rules(struct plan *p)
 	    r->minor.v <= 0 &&
 	    (!c || !((c->bounding | c->effective | c->permitted |
 			 c->inheritable | c->ambient) >>
-			TAB_CAP_MKNOD & 1))) {
+			   TAB_CAP_MKNOD &
+		       1))) {
 		err_note("no v1 device controller: the rule that denies all "
 			 "devices is not enforced");
 		return;
 	}
 	json_die(&s->json, r->tok,
-	    "device rules need the v1 'devices' controller (CONFIG_CGROUP_DEVICE), which this host has not mounted");
+	    "device rules need the v1 'devices' controller "
+	    "(CONFIG_CGROUP_DEVICE), which this host has not mounted");
 }
 
 /* ---- file system ---- */
@@ -3780,10 +3813,11 @@ plan_mount(struct plan *p, const struct spec_mount *m)
 	st = plan_add(p, OP_MOUNT, base_abs("/", m->destination));
 	if (m->destination[0] != '/')
 		err_note(base_fmt("mount destination '%s' is relative, taken "
-				  "from /", m->destination));
+				  "from /",
+		    m->destination));
 	if (!strcmp(st->target, "/"))
-		spec_die(s, m, "destination",
-		    "mountpoint is on the top of rootfs");
+		spec_die(
+		    s, m, "destination", "mountpoint is on the top of rootfs");
 	for (o = m->options; o && *o; o++)
 		plan_mount_option(st, s, m, *o, &data);
 	if (m->type && !strcmp(m->type, "bind") && !(st->flags & MS_BIND))
@@ -3814,7 +3848,7 @@ static bool
 plan_late_ro(const struct plan_step *st)
 {
 	return (st->flags & MS_RDONLY) && st->op == OP_MOUNT && st->type &&
-	    (!strcmp(st->type, "tmpfs") || !strcmp(st->target, "/dev"));
+	       (!strcmp(st->type, "tmpfs") || !strcmp(st->target, "/dev"));
 }
 
 static void
@@ -3968,7 +4002,8 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 		spec_die(s, s->root, "path", "the host's own root directory");
 	if (!spec_ns(s, NS_MNT))
 		json_die(&s->json, s->linux_ ? s->linux_->tok : 0,
-		    "a container without a mount namespace is not supported by this version of ocirt");
+		    "a container without a mount namespace is not supported by "
+		    "this version of ocirt");
 	plan_namespaces(p, host);
 	plan_cgroups(p, host);
 	plan_device_rules(p);
@@ -3988,12 +4023,12 @@ plan_flag_words(unsigned long flags)
 	base_puts(&t, "");
 	for (i = 0; i < LEN(tab_mntflag); i++)
 		if (flags & tab_mntflag[i].ms)
-			base_putf(&t, "%s%s", t.n ? "," : "",
-			    tab_mntflag[i].name);
+			base_putf(
+			    &t, "%s%s", t.n ? "," : "", tab_mntflag[i].name);
 	for (i = 0; i < LEN(tab_fsflag); i++)
 		if (flags & tab_fsflag[i].value)
-			base_putf(&t, "%s%s", t.n ? "," : "",
-			    tab_fsflag[i].name);
+			base_putf(
+			    &t, "%s%s", t.n ? "," : "", tab_fsflag[i].name);
 	if (flags & MS_REC)
 		base_putf(&t, "%srec", t.n ? "," : "");
 	if (flags & MS_REMOUNT)
@@ -4011,8 +4046,8 @@ plan_attr_words(uint64_t attr)
 	base_puts(&t, "");
 	for (i = 0; i < LEN(tab_mntflag); i++)
 		if (attr & tab_mntflag[i].attr)
-			base_putf(&t, "%sr%s", t.n ? "," : "",
-			    tab_mntflag[i].name);
+			base_putf(
+			    &t, "%sr%s", t.n ? "," : "", tab_mntflag[i].name);
 	return t.p;
 }
 
@@ -4057,17 +4092,17 @@ plan_print_step(struct plan_out *o, const struct plan_step *st)
 	plan_print_pair(o, "data", st->data);
 	for (i = 0; i < st->nprops; i++)
 		plan_print_pair(o, i ? "then" : "propagation",
-		    tab_word(tab_propagation, LEN(tab_propagation),
-			st->props[i]));
+		    tab_word(
+			tab_propagation, LEN(tab_propagation), st->props[i]));
 	if (st->op == OP_DEVICE) {
 		plan_print_pair(o, "node",
-		    S_ISFIFO(st->mode) ? "p" :
-					 base_fmt("%c %u:%u",
-					     S_ISBLK(st->mode) ? 'b' : 'c',
-					     major(st->dev), minor(st->dev)));
+		    S_ISFIFO(st->mode) ?
+			"p" :
+			base_fmt("%c %u:%u", S_ISBLK(st->mode) ? 'b' : 'c',
+			    major(st->dev), minor(st->dev)));
 		plan_print_pair(o, "mode", base_fmt("%04o", st->mode & 07777));
-		plan_print_pair(o, "owner",
-		    base_fmt("%u:%u", st->uid, st->gid));
+		plan_print_pair(
+		    o, "owner", base_fmt("%u:%u", st->uid, st->gid));
 	}
 	if (o->json)
 		json_put_close(&o->j, '}');
@@ -4136,8 +4171,8 @@ plan_print_process(struct plan_out *o, const struct spec_process *p)
 	}
 	for (i = 0; i < p->rlimits.n; i++)
 		plan_print_line(o,
-		    tab_word(tab_rlimit, LEN(tab_rlimit),
-			(uint64_t)r[i].type.v),
+		    tab_word(
+			tab_rlimit, LEN(tab_rlimit), (uint64_t)r[i].type.v),
 		    base_fmt("%llu:%llu", (unsigned long long)r[i].soft.v,
 			(unsigned long long)r[i].hard.v));
 }
@@ -4317,7 +4352,7 @@ state_root_is_ours(int fd)
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
+	       (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
 }
 
 /* Make path and the directories above it. */
@@ -4444,8 +4479,8 @@ state_create(struct state *st, const char *given, bool optional)
 			err_die("container with given ID already exists");
 		err_die("make state directory:");
 	}
-	st->dir = sys_open(st->root, st->id,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	st->dir =
+	    sys_open(st->root, st->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (st->dir < 0 || flock(st->dir, LOCK_EX) < 0)
 		err_die("lock state directory:");
 	if (!state_is_linked(st))
@@ -4492,8 +4527,8 @@ state_open_dir(struct state *st, const char *root)
 	st->root = state_open_root(root, false);
 	if (st->root < 0)
 		return -1;
-	st->dir = sys_open(st->root, st->id,
-	    O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	st->dir =
+	    sys_open(st->root, st->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 	if (st->dir < 0)
 		sys_close(&st->root);
 	return st->dir;
@@ -4524,7 +4559,7 @@ static bool
 state_lives(const struct spec_int *pid, const struct spec_int *start)
 {
 	return pid->v > 1 && start->v &&
-	    sys_start_time((pid_t)pid->v) == (uint64_t)start->v;
+	       sys_start_time((pid_t)pid->v) == (uint64_t)start->v;
 }
 
 static bool
@@ -4547,8 +4582,8 @@ state_now(const struct state *st)
 		return ST_STOPPED;
 	if (strcmp(st->phase, "created"))
 		return ST_RUNNING;
-	fd = sys_open(st->dir, STATE_START, O_WRONLY | O_NONBLOCK | O_NOFOLLOW,
-	    0);
+	fd = sys_open(
+	    st->dir, STATE_START, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 	return fd < 0 ? ST_RUNNING : ST_CREATED;
 }
 
@@ -4565,7 +4600,8 @@ state_get(struct state *st, const char *given, const char *id)
 	if (state_find(st, given, id) && st->phase)
 		return;
 	if (st->dir >= 0)
-		err_die("state of the container is damaged (hint: delete --force)");
+		err_die(
+		    "state of the container is damaged (hint: delete --force)");
 	/* A number may be meant as the pid (design.md 7). */
 	if (base_number(id, INT_MAX, &pid) == 0) {
 		for (root = state_roots(given); *root; root++) {
@@ -4576,7 +4612,8 @@ state_get(struct state *st, const char *given, const char *id)
 				if (d->d_name[0] != '.' &&
 				    state_find(&other, *root, d->d_name) &&
 				    other.phase && other.pid.v == (int64_t)pid)
-					err_die("container does not exist (hint: %s is the pid of '%s')",
+					err_die("container does not exist "
+						"(hint: %s is the pid of '%s')",
 					    id, d->d_name);
 		}
 	}
@@ -4643,8 +4680,8 @@ cg_fill_cpuset(const char *dir)
 	*strrchr(up, '/') = 0;
 	for (i = 0; i < LEN(file); i++) {
 		for (k = 0; k < 2; k++) {
-			value = sys_read_file(AT_FDCWD,
-			    base_fmt("%s/%s", up, file[i][k]), NULL);
+			value = sys_read_file(
+			    AT_FDCWD, base_fmt("%s/%s", up, file[i][k]), NULL);
 			if (!value)
 				continue;
 			if (sys_write_file(AT_FDCWD,
@@ -4712,8 +4749,8 @@ static int
 cg_open(const char *dir)
 {
 	struct statfs sfs;
-	int fd = sys_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-	    0);
+	int fd =
+	    sys_open(AT_FDCWD, dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
 
 	if (fd < 0)
 		return -1;
@@ -4770,8 +4807,8 @@ cg_collect(int fd, struct spec_ids *ids, int depth)
 		if (base_number(line, INT_MAX, &pid) < 0 || !pid)
 			continue;
 		if (!(ids->n & (ids->n - 1)) || !ids->n) {
-			grown = base_array(ids->n ? ids->n * 2 : 1,
-			    sizeof *grown);
+			grown =
+			    base_array(ids->n ? ids->n * 2 : 1, sizeof *grown);
 			if (ids->n)
 				memcpy(grown, ids->v, ids->n * sizeof *grown);
 			ids->v = grown;
@@ -4836,8 +4873,8 @@ cg_kill_all(char *const *dirs)
 	size_t i;
 
 	for (i = 0; dirs && dirs[i]; i++)
-		sys_write_file(AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]),
-		    "1");
+		sys_write_file(
+		    AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]), "1");
 	while (cg_signal(dirs, SIGKILL)) {
 		if (sys_now() > end)
 			return false;
@@ -4869,11 +4906,10 @@ cg_make(struct plan *p)
 
 	err_undo(cg_undo, undo);
 	for (i = 0; i < p->ncgroups; i++) {
-		cpuset = plan_has_word(p->cgroups[i].hier->controllers,
-		    "cpuset");
+		cpuset =
+		    plan_has_word(p->cgroups[i].hier->controllers, "cpuset");
 		r = cg_try_mkdir(p->cgroups[i].dir, cpuset);
-		if (r < 0 && geteuid() != 0 &&
-		    !p->spec->linux_->cgroups_path &&
+		if (r < 0 && geteuid() != 0 && !p->spec->linux_->cgroups_path &&
 		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
 			err_note("no cgroup is delegated to this user: "
 				 "running without");
@@ -4981,17 +5017,17 @@ cg_write_devices(const struct plan *p)
 			dir = p->cgroups[i].dir;
 	if (!dir)
 		err_die("device rules: no cgroup of the devices controller");
-	allow = sys_open(AT_FDCWD, base_fmt("%s/devices.allow", dir), O_WRONLY,
-	    0);
-	deny = sys_open(AT_FDCWD, base_fmt("%s/devices.deny", dir), O_WRONLY,
-	    0);
+	allow =
+	    sys_open(AT_FDCWD, base_fmt("%s/devices.allow", dir), O_WRONLY, 0);
+	deny =
+	    sys_open(AT_FDCWD, base_fmt("%s/devices.deny", dir), O_WRONLY, 0);
 	if (allow < 0 || deny < 0)
 		err_die("open device rules of %s:", dir);
 	r = p->spec->linux_->resources->devices.p;
 	for (i = 0; i < p->spec->linux_->resources->devices.n; i++) {
 		rule = cg_device_rule(&r[i]);
-		if (sys_write_all(r[i].allow ? allow : deny, rule,
-			strlen(rule)) < 0)
+		if (sys_write_all(
+			r[i].allow ? allow : deny, rule, strlen(rule)) < 0)
 			err_die("device rule '%s':", rule);
 	}
 	for (i = 0; i < LEN(cg_device_default); i++)
@@ -5074,7 +5110,9 @@ ns_open(pid_t pid, unsigned flags, int *fds)
  */
 struct fs {
 	const struct plan *plan;
-	int root;    /* the root file system's own mount, O_PATH */
+	int root; /* the root file system's own mount, O_PATH */
+	dev_t root_dev;
+	ino_t root_ino;
 	int scratch; /* read-only tmpfs with "d" and "f" to mask with, or -1 */
 	int empty_dir, empty_file;
 	int parent; /* last directory that a node was made in, or -1 */
@@ -5108,8 +5146,8 @@ fs_try_remount(int fd, unsigned long set, unsigned long clear)
 	for (i = 0; i < LEN(tab_mntflag); i++)
 		if ((long)sfs.f_flags & tab_mntflag[i].st)
 			now |= tab_mntflag[i].ms;
-	return mount(NULL, sys_fdname(fd).s, NULL, flags | (now & ~clear) | set,
-	    NULL);
+	return mount(
+	    NULL, sys_fdname(fd).s, NULL, flags | (now & ~clear) | set, NULL);
 }
 
 /* Set and clear flags (MS_) of one mount. */
@@ -5143,8 +5181,8 @@ fs_try_setflags(int fd, unsigned long set, unsigned long clear)
  * and errno; where the kernel clones mounts (5.2), flags are set before the
  * mount can be seen. */
 static int
-fs_try_bind(int from, int to, bool recursive, unsigned long set,
-    unsigned long clear)
+fs_try_bind(
+    int from, int to, bool recursive, unsigned long set, unsigned long clear)
 {
 	int tree = sys_open_tree(from, recursive), e;
 
@@ -5212,19 +5250,21 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 	if (fstat(dir, &a) < 0 || stat("/", &b) < 0)
 		err_die("root file system %s:", st->source);
 	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
-		err_die("root file system %s is the host's own root",
-		    st->source);
+		err_die(
+		    "root file system %s is the host's own root", st->source);
 	if (fs->plan->propagation & MS_SHARED)
 		fs_parent_private(st->source);
 	fs->root = fs_try_bind(dir, dir, true, 0, 0);
 	if (fs->root == -2)
-		fs->root = sys_open(AT_FDCWD, st->source,
-		    O_PATH | O_DIRECTORY, 0);
+		fs->root =
+		    sys_open(AT_FDCWD, st->source, O_PATH | O_DIRECTORY, 0);
 	if (fs->root < 0 || fstat(fs->root, &b) < 0)
 		err_die("bind root file system %s:", st->source);
 	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
-		err_die("root file system %s was replaced meanwhile",
-		    st->source);
+		err_die(
+		    "root file system %s was replaced meanwhile", st->source);
+	fs->root_dev = b.st_dev;
+	fs->root_ino = b.st_ino;
 }
 
 /* CVE-2019-16884, CVE-2019-19921, CVE-2025-52881: nothing but a procfs may be
@@ -5232,8 +5272,8 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
  * replace. Compared after resolution, by what the target is, so a link to
  * /proc under another name is no way round. */
 static void
-fs_check_proc(const struct fs *fs, const struct plan_step *st, int target,
-    int source)
+fs_check_proc(
+    const struct fs *fs, const struct plan_step *st, int target, int source)
 {
 	struct statfs sfs;
 	size_t i;
@@ -5251,44 +5291,46 @@ fs_check_proc(const struct fs *fs, const struct plan_step *st, int target,
 	for (i = 0; i < LEN(tab_procfile); i++)
 		if (st->op == OP_BIND && !strcmp(st->target, tab_procfile[i]))
 			return;
-	err_die("\"%s\" cannot be mounted because it is inside /proc",
-	    st->target);
+	err_die(
+	    "\"%s\" cannot be mounted because it is inside /proc", st->target);
 }
 
 static bool
 fs_is_kernel_fs(const struct plan_step *st)
 {
-	return st->type && (!strcmp(st->type, "proc") ||
-			       !strcmp(st->type, "sysfs"));
+	return st->type &&
+	       (!strcmp(st->type, "proc") || !strcmp(st->type, "sysfs"));
 }
 
 /* The mount point of a step: made where it is missing, inside the root. */
 static int
 fs_target(const struct fs *fs, const struct plan_step *st, bool dir)
 {
-	struct stat a, b;
-	int fd;
+	struct stat s;
+	int fd = -1;
 
 	if (fs_is_kernel_fs(st)) {
 		fd = sys_resolve(fs->root, st->target, true);
 		if (fd < 0 && errno == ELOOP)
 			err_die("%s must be mounted on ordinary directory",
 			    st->type);
-		if (fd >= 0 && (fstat(fd, &a) < 0 || !S_ISDIR(a.st_mode)))
-			err_die("%s must be mounted on ordinary directory",
-			    st->type);
-		sys_close(&fd);
 	}
-	fd = dir ? sys_mkdirs(fs->root, st->target, 0755, 0) :
-		   sys_mkfile(fs->root, st->target, 0755);
+	if (fd < 0)
+		fd = dir ? sys_mkdirs(fs->root, st->target, 0755, 0) :
+			   sys_mkfile(fs->root, st->target, 0755);
 	if (fd < 0)
 		err_die("make mount point:");
-	if (fstat(fd, &a) < 0 || fstat(fs->root, &b) < 0)
+	if (fstat(fd, &s) < 0)
 		err_die("stat mount point:");
-	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	if (s.st_dev == fs->root_dev && s.st_ino == fs->root_ino)
 		err_die("mountpoint is on the top of rootfs");
-	if (dir && !S_ISDIR(a.st_mode))
-		errno = ENOTDIR, err_die("mount point:");
+	if (dir && !S_ISDIR(s.st_mode)) {
+		if (fs_is_kernel_fs(st))
+			err_die("%s must be mounted on ordinary directory",
+			    st->type);
+		errno = ENOTDIR;
+		err_die("mount point:");
+	}
 	return fd;
 }
 
@@ -5321,8 +5363,8 @@ fs_tmpfs_data(const struct plan_step *st, int target)
 	struct stat s;
 
 	if (strcmp(st->type, "tmpfs") ||
-	    (st->data && (!strncmp(st->data, "mode=", 5) ||
-			     strstr(st->data, ",mode="))))
+	    (st->data &&
+		(!strncmp(st->data, "mode=", 5) || strstr(st->data, ",mode="))))
 		return st->data;
 	if (fstat(target, &s) < 0)
 		err_die("stat mount point:");
@@ -5342,7 +5384,8 @@ fs_do_mount(struct fs *fs, const struct plan_step *st)
 		flags &= ~(unsigned long)MS_RDONLY;
 	if (st->type)
 		data = fs_tmpfs_data(st, target);
-	if (mount(st->source, sys_fdname(target).s, st->type, flags, data) < 0) {
+	if (mount(st->source, sys_fdname(target).s, st->type, flags, data) <
+	    0) {
 		if (errno == ENODEV && !strcmp(st->type, "mqueue")) {
 			err_note("no mqueue file system: needs "
 				 "CONFIG_POSIX_MQUEUE");
@@ -5369,8 +5412,8 @@ fs_do_bind(struct fs *fs, const struct plan_step *st)
 		err_die("bind source %s:", st->source);
 	target = fs_target(fs, st, S_ISDIR(s.st_mode));
 	fs_check_proc(fs, st, target, source);
-	mounted = fs_try_bind(source, target, st->flags & MS_REC, st->flags,
-	    st->cleared);
+	mounted = fs_try_bind(
+	    source, target, st->flags & MS_REC, st->flags, st->cleared);
 	if (mounted == -1)
 		err_die("bind %s:", st->source);
 	if (mounted == -2) {
@@ -5383,23 +5426,35 @@ fs_do_bind(struct fs *fs, const struct plan_step *st)
 	fs_finish(fs, st, mounted);
 }
 
-/* Bind the container's own part of one hierarchy as NAME into the directory
+/* Bind the directory source onto the new directory name in top. */
+static int
+fs_try_bind_name(const char *source, int top, const char *name)
+{
+	CLOSEFD int tree = (int)syscall(__NR_open_tree, AT_FDCWD, source,
+	    PORT_OPEN_TREE_CLONE | O_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	CLOSEFD int target = -1;
+
+	if (tree >= 0 && syscall(__NR_move_mount, tree, "", top, name,
+			     PORT_MOVE_F_EMPTY_PATH) == 0)
+		return 0;
+	if (!sys_lacks(errno))
+		return -1;
+	target = sys_open(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
+	return target < 0 ?
+		   -1 :
+		   mount(source, sys_fdname(target).s, NULL, MS_BIND, NULL);
+}
+
+/* Show the container's own part of one hierarchy as NAME in the directory
  * top, and link each of several controllers to it. */
 static void
 fs_bind_hierarchy(int top, const struct plan_cgroup *c)
 {
 	const char *name = strrchr(c->hier->mount, '/') + 1;
-	CLOSEFD int source = -1;
-	CLOSEFD int target = -1;
-	CLOSEFD int mounted = -1;
 	char *list = base_dup(c->hier->controllers), *word;
 
-	source = sys_open(AT_FDCWD, c->dir, O_PATH | O_DIRECTORY, 0);
-	if (source < 0 || mkdirat(top, name, 0755) < 0 ||
-	    (target = sys_open(top, name, O_PATH | O_DIRECTORY, 0)) < 0)
-		err_die("show cgroup %s:", c->dir);
-	mounted = fs_try_bind(source, target, false, 0, 0);
-	if (mounted == -1)
+	if (mkdirat(top, name, 0755) < 0 ||
+	    fs_try_bind_name(c->dir, top, name) < 0)
 		err_die("bind cgroup %s:", c->dir);
 	if (!strchr(list, ','))
 		return;
@@ -5423,9 +5478,9 @@ fs_seal_tree(int top, const struct plan_step *st, const struct plan *p)
 	if (!attr || sys_mount_setattr(top, true, attr, 0, 0) == 0)
 		return;
 	for (i = 0; i < p->ncgroups; i++) {
-		CLOSEFD int fd = sys_open(top,
-		    strrchr(p->cgroups[i].hier->mount, '/') + 1,
-		    O_PATH | O_DIRECTORY, 0);
+		CLOSEFD int fd =
+		    sys_open(top, strrchr(p->cgroups[i].hier->mount, '/') + 1,
+			O_PATH | O_DIRECTORY, 0);
 
 		if (fd < 0 || fs_try_remount(fd, st->flags, 0) < 0)
 			err_die("set flags of %s:", p->cgroups[i].dir);
@@ -5454,14 +5509,13 @@ fs_do_cgroup(struct fs *fs, const struct plan_step *st)
 	target = fs_target(fs, st, true);
 	fs_check_proc(fs, st, target, -1);
 	if (p->ncgroups == 1 && p->cgroups[0].hier->v2) {
-		if (p->cgroupns &&
-		    mount("cgroup", sys_fdname(target).s, "cgroup2", st->flags,
-			st->data) == 0) {
+		if (p->cgroupns && mount("cgroup", sys_fdname(target).s,
+				       "cgroup2", st->flags, st->data) == 0) {
 			fs_finish(fs, st, -1);
 			return;
 		}
-		source = sys_open(AT_FDCWD, p->cgroups[0].dir,
-		    O_PATH | O_DIRECTORY, 0);
+		source = sys_open(
+		    AT_FDCWD, p->cgroups[0].dir, O_PATH | O_DIRECTORY, 0);
 		if (source < 0)
 			err_die("open %s:", p->cgroups[0].dir);
 		top = fs_try_bind(source, target, false, st->flags, 0);
@@ -5513,8 +5567,8 @@ fs_node_parent(struct fs *fs, const char *path, const char **name)
 static void
 fs_bind_device(struct fs *fs, const struct plan_step *st)
 {
-	CLOSEFD int source = sys_open(AT_FDCWD, st->target, O_PATH | O_NOFOLLOW,
-	    0);
+	CLOSEFD int source =
+	    sys_open(AT_FDCWD, st->target, O_PATH | O_NOFOLLOW, 0);
 	CLOSEFD int target = -1;
 	CLOSEFD int mounted = -1;
 	struct stat s;
@@ -5567,8 +5621,8 @@ fs_do_link(struct fs *fs, const struct plan_step *st)
 	if (errno != EEXIST)
 		err_die("make link:");
 	/* A ptmx in the image is not the container's own devpts. */
-	if (!strcmp(name, "ptmx") &&
-	    (unlinkat(dir, name, 0) < 0 || symlinkat(st->source, dir, name) < 0))
+	if (!strcmp(name, "ptmx") && (unlinkat(dir, name, 0) < 0 ||
+					 symlinkat(st->source, dir, name) < 0))
 		err_die("replace:");
 }
 
@@ -5583,8 +5637,8 @@ fs_do_console(struct fs *fs, const struct plan_step *st)
 	CLOSEFD int mounted = -1;
 	struct stat s;
 
-	target = sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-	    0620);
+	target =
+	    sys_open(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0620);
 	if (target < 0 && errno != EEXIST)
 		err_die("make:");
 	sys_close(&target);
@@ -5608,8 +5662,7 @@ fs_make_scratch(struct fs *fs)
 	struct statfs sfs;
 	int f;
 
-	if (mount("tmpfs", "/", "tmpfs",
-		MS_NOSUID | MS_NODEV | MS_NOEXEC,
+	if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		"mode=755,size=16k,nr_inodes=8") < 0)
 		err_die("mount tmpfs to mask with:");
 	fs->scratch = sys_open(AT_FDCWD, "/..", O_PATH | O_DIRECTORY, 0);
@@ -5617,8 +5670,8 @@ fs_make_scratch(struct fs *fs)
 	    sfs.f_type != 0x01021994)
 		err_die("open tmpfs to mask with:");
 	if (mkdirat(fs->scratch, "d", 0555) < 0 ||
-	    (f = sys_open(fs->scratch, "f", O_CREAT | O_EXCL | O_RDONLY,
-		 0444)) < 0)
+	    (f = sys_open(
+		 fs->scratch, "f", O_CREAT | O_EXCL | O_RDONLY, 0444)) < 0)
 		err_die("make mask:");
 	close(f);
 	if (mount(NULL, sys_fdname(fs->scratch).s, NULL,
@@ -5704,12 +5757,11 @@ fs_do_pivot(struct fs *fs, const struct plan_step *st)
 	if (fchdir(fs->root) < 0)
 		err_die("enter root file system:");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		err_die("pivot_root%s:", errno == EINVAL ?
-			" (hint: is / an initramfs?)" :
-			"");
+		err_die("pivot_root%s:",
+		    errno == EINVAL ? " (hint: is / an initramfs?)" : "");
 	/* The old root now lies over the new one; gone with its mounts. */
-	if (old >= 0 && (fchdir(old) < 0 ||
-			    mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0))
+	if (old >= 0 && (fchdir(old) < 0 || mount(NULL, ".", NULL,
+						MS_SLAVE | MS_REC, NULL) < 0))
 		err_die("cut the old root off the host:");
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		err_die("leave the old root:");
@@ -5769,11 +5821,11 @@ fs_verify(const struct fs *fs)
 {
 	const struct plan_step *st;
 	struct statfs sfs;
-	struct stat a, b;
+	struct stat s;
 	size_t i;
 
-	if (fstat(fs->root, &a) < 0 || stat("/", &b) < 0 ||
-	    a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+	if (stat("/", &s) < 0 || s.st_dev != fs->root_dev ||
+	    s.st_ino != fs->root_ino)
 		err_die("check: / is not the root file system");
 	for (i = 0; i < fs->plan->nsteps; i++) {
 		st = &fs->plan->steps[i];
@@ -5815,8 +5867,8 @@ tty_open(struct tty *t, int root, const struct spec_process *p)
 	t->master = sys_openat2(devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW,
 	    PORT_RESOLVE_NO_XDEV | PORT_RESOLVE_NO_SYMLINKS);
 	if (t->master < 0 && sys_lacks(errno))
-		t->master = sys_open(devpts, "ptmx",
-		    O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
+		t->master =
+		    sys_open(devpts, "ptmx", O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
 	if (t->master < 0 || fstat(t->master, &st) < 0)
 		err_die("terminal: open ptmx:");
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2))
@@ -5825,8 +5877,8 @@ tty_open(struct tty *t, int root, const struct spec_process *p)
 	    ioctl(t->master, TIOCGPTN, &n) < 0)
 		err_die("terminal: unlock:");
 	snprintf(t->name, sizeof t->name, "/dev/pts/%u", n);
-	t->slave = ioctl(t->master, PORT_TIOCGPTPEER,
-	    O_RDWR | O_NOCTTY | O_CLOEXEC);
+	t->slave =
+	    ioctl(t->master, PORT_TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (t->slave < 0) /* Linux < 4.13 */
 		t->slave = sys_open(devpts, base_fmt("%u", n),
 		    O_RDWR | O_NOCTTY | O_NOFOLLOW, 0);
@@ -5979,9 +6031,8 @@ tty_send_console(const char *path, int master, const char *name)
 static uint64_t
 cred_have(void)
 {
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
+	struct __user_cap_header_struct h = { .version =
+						  _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2];
 
 	if (syscall(SYS_capget, &h, d) < 0)
@@ -6012,8 +6063,8 @@ cred_want(const struct spec_process *p, uint64_t have)
 static void
 cred_keyring(const char *id)
 {
-	long ring = syscall(SYS_keyctl, PORT_KEYCTL_JOIN,
-	    base_fmt("_ses.%s", id));
+	long ring =
+	    syscall(SYS_keyctl, PORT_KEYCTL_JOIN, base_fmt("_ses.%s", id));
 
 	if (ring < 0 && errno == ENOSYS) {
 		err_note("no session keyring: needs CONFIG_KEYS");
@@ -6086,9 +6137,8 @@ cred_ids(const struct spec_process *p)
 static void
 cred_caps(const struct spec_caps *c)
 {
-	struct __user_cap_header_struct h = {
-		.version = _LINUX_CAPABILITY_VERSION_3
-	};
+	struct __user_cap_header_struct h = { .version =
+						  _LINUX_CAPABILITY_VERSION_3 };
 	struct __user_cap_data_struct d[2];
 	unsigned long cap;
 
@@ -6112,14 +6162,14 @@ cred_caps(const struct spec_caps *c)
 
 /* A label for the next execve; asked for and not available is an error. */
 static void
-cred_label(const char *own_attr, const char *attr, const char *text,
-    const char *what)
+cred_label(
+    const char *own_attr, const char *attr, const char *text, const char *what)
 {
 	if (own_attr && sys_proc_write(own_attr, text) == 0)
 		return;
 	if ((own_attr && errno != ENOENT) || sys_proc_write(attr, text) < 0)
-		err_die("%s is asked for, but cannot be set on this host:",
-		    what);
+		err_die(
+		    "%s is asked for, but cannot be set on this host:", what);
 }
 
 static void
@@ -6202,8 +6252,8 @@ cred_expect_groups(char *status, const struct spec_ids *want)
  * asked for. Read from outside, so that nothing that happened to the child
  * can spoil the look. filtered: its filter is loaded already. */
 static void
-cred_verify(pid_t pid, const struct spec_process *p, uint64_t had,
-    bool filtered)
+cred_verify(
+    pid_t pid, const struct spec_process *p, uint64_t had, bool filtered)
 {
 	static const struct spec_ids none = { 0 };
 	const struct spec_user *u = p->user;
@@ -6314,15 +6364,16 @@ static const struct word tab_scmp_arch[] = {
 /* The number of an action; its errno value is EPERM unless one is given,
  * which only ERRNO and TRACE take. */
 static uint32_t
-scmp_action(const struct json *j, int tok, const char *name,
-    const struct spec_int *ret)
+scmp_action(
+    const struct json *j, int tok, const char *name, const struct spec_int *ret)
 {
 	uint64_t v;
 	bool data;
 
 	if (!strcmp(name, "SCMP_ACT_NOTIFY"))
 		json_die(j, tok,
-		    "SCMP_ACT_NOTIFY is not supported by this version of ocirt");
+		    "SCMP_ACT_NOTIFY is not supported by this version of "
+		    "ocirt");
 	if (tab_find(tab_scmp_action, LEN(tab_scmp_action), name, &v) < 0)
 		json_die(j, tok, "unknown action '%s'", name);
 	data = v == SCMP_ACT_ERRNO(0) || v == SCMP_ACT_TRACE(0);
@@ -6368,8 +6419,8 @@ scmp_rule(scmp_filter_ctx ctx, const struct json *j,
 			cmp[i] = c;
 	}
 	if (!twice)
-		e = seccomp_rule_add_array(ctx, action, nr,
-		    (unsigned)r->args.n, cmp);
+		e = seccomp_rule_add_array(
+		    ctx, action, nr, (unsigned)r->args.n, cmp);
 	for (i = 0; twice && !e && i < r->args.n; i++) {
 		cmp[0] = scmp_compare(j, &a[i]);
 		e = seccomp_rule_add_array(ctx, action, nr, 1, cmp);
@@ -6388,8 +6439,8 @@ scmp_rules(scmp_filter_ctx ctx, const struct spec *s, uint32_t def)
 	int nr;
 
 	for (i = 0; i < s->linux_->seccomp->rules.n; i++) {
-		action = scmp_action(&s->json, r[i].tok, r[i].action,
-		    &r[i].errno_ret);
+		action = scmp_action(
+		    &s->json, r[i].tok, r[i].action, &r[i].errno_ret);
 		if (!r[i].names[0])
 			json_die(&s->json, r[i].tok, "'names' is empty");
 		for (name = r[i].names; action != def && *name; name++) {
@@ -6538,7 +6589,7 @@ scmp_load(const struct scmp_program *p)
 struct hook_run {
 	const struct spec_hook *hook;
 	const struct text *state; /* for its stdin */
-	char **env;		  /* where the config gives none */
+	char **env;               /* where the config gives none */
 	const char *cwd;
 	int signals; /* descriptor that is readable when we are to stop, or -1 */
 };
@@ -6550,8 +6601,8 @@ hook_reset_signals(void)
 {
 	char *status = sys_proc_read("self/status"), *line;
 	uint64_t ignored = status && (line = strstr(status, "SigIgn:")) ?
-	    strtoull(line + 7, NULL, 16) :
-	    UINT64_MAX;
+			       strtoull(line + 7, NULL, 16) :
+			       UINT64_MAX;
 	sigset_t none;
 	int sig;
 
@@ -6583,12 +6634,12 @@ hook_exec(const struct hook_run *r, int in, int out)
 /* Give the hook its state and take what it prints until it exits or its time
  * is over; its wait status. Output above HOOK_OUTPUT bytes is thrown away. */
 static int
-hook_wait(const struct hook_run *r, pid_t pid, int in, int out,
-    struct text *said)
+hook_wait(
+    const struct hook_run *r, pid_t pid, int in, int out, struct text *said)
 {
 	int64_t end = r->hook->timeout.set ?
-	    sys_now() + r->hook->timeout.v * 1000 :
-	    INT64_MAX;
+			  sys_now() + r->hook->timeout.v * 1000 :
+			  INT64_MAX;
 	CLOSEFD int pidfd = sys_pidfd_open(pid);
 	struct pollfd p[3] = { { .fd = out, .events = POLLIN },
 		{ .fd = pidfd, .events = POLLIN },
@@ -6665,15 +6716,16 @@ hook_try(const struct hook_run *r)
 	if (status == 0)
 		return NULL;
 	return WIFSIGNALED(status) ?
-	    base_fmt("signal: %d, output: %s", WTERMSIG(status), buf) :
-	    base_fmt("exit status %d, output: %s", WEXITSTATUS(status), buf);
+		   base_fmt("signal: %d, output: %s", WTERMSIG(status), buf) :
+		   base_fmt(
+		       "exit status %d, output: %s", WEXITSTATUS(status), buf);
 }
 
 /* All hooks of one moment in order. The first failure is fatal, but for
  * poststop, where it is a warning and the others still run (config.md). */
 static void
-hook_run_all(const struct spec *s, enum tab_hook_index which,
-    struct hook_run *r)
+hook_run_all(
+    const struct spec *s, enum tab_hook_index which, struct hook_run *r)
 {
 	const struct spec_hook *h;
 	char *why;
@@ -6724,8 +6776,17 @@ hook_any(const struct spec *s, enum tab_hook_index which)
  *
  * At any time the child may send NOTE, or FAIL as its last word.
  */
-enum sync_kind { MSG_PLACED, MSG_TTY, MSG_HOOKS, MSG_HOOKED, MSG_READY,
-	MSG_GO, MSG_NOTE, MSG_FAIL, MSG_EOF };
+enum sync_kind {
+	MSG_PLACED,
+	MSG_TTY,
+	MSG_HOOKS,
+	MSG_HOOKED,
+	MSG_READY,
+	MSG_GO,
+	MSG_NOTE,
+	MSG_FAIL,
+	MSG_EOF
+};
 
 static const char *const sync_name[] = { "placed", "tty", "hooks", "hooked",
 	"ready", "go", "note", "fail", "end of file" };
@@ -6796,14 +6857,14 @@ struct init {
 	const char *id;
 	const struct scmp_program *filter;
 	char **env;
-	int preserve;		  /* descriptors 3.. to keep open */
+	int preserve; /* descriptors 3.. to keep open */
 	bool keyring;
-	bool placed;		  /* wait until we are in our cgroups */
-	int join_pidfd;		  /* exec: whose namespaces to join */
+	bool placed;    /* wait until we are in our cgroups */
+	int join_pidfd; /* exec: whose namespaces to join */
 	unsigned join;
 	int join_fds[NS_COUNT];
-	int sock;		  /* to the parent */
-	int start, report;	  /* FIFOs of create, or -1 */
+	int sock;          /* to the parent */
+	int start, report; /* FIFOs of create, or -1 */
 	struct fs fs;
 	size_t at; /* next step of the plan */
 	struct tty tty;
@@ -6821,8 +6882,8 @@ init_send(bool fatal, const char *text)
 	char *line;
 
 	if (!init_channel_is_fifo) {
-		sync_try_send(init_channel, fatal ? MSG_FAIL : MSG_NOTE, text,
-		    -1);
+		sync_try_send(
+		    init_channel, fatal ? MSG_FAIL : MSG_NOTE, text, -1);
 	} else if (fatal) {
 		line = base_fmt("%c%s", init_in_hooks ? 'H' : 'E', text);
 		sys_write_all(init_channel, line, strlen(line));
@@ -6851,10 +6912,14 @@ init_tell(const struct init *in, enum sync_kind kind, const char *text, int fd)
 		err_exit(1);
 }
 
+/* The state directory's lock must not live on in init. */
 static void
 init_orphan(struct init *in)
 {
-	(void)in;
+	if (in->state->dir >= 0)
+		close(in->state->dir);
+	if (in->state->root >= 0)
+		close(in->state->root);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		err_die("set parent death signal:");
 }
@@ -6864,8 +6929,7 @@ init_placed(struct init *in)
 {
 	if (in->placed)
 		init_expect(in, MSG_PLACED);
-	if (in->plan && in->plan->cgroupns &&
-	    unshare(PORT_CLONE_NEWCGROUP) < 0)
+	if (in->plan && in->plan->cgroupns && unshare(PORT_CLONE_NEWCGROUP) < 0)
 		err_die("unshare cgroup namespace:");
 }
 
@@ -6914,9 +6978,8 @@ init_oom(struct init *in)
 {
 	const struct spec_int *adj = &in->process->oom_score_adj;
 
-	if (adj->set &&
-	    sys_proc_write("self/oom_score_adj",
-		base_fmt("%lld", (long long)adj->v)) < 0)
+	if (adj->set && sys_proc_write("self/oom_score_adj",
+			    base_fmt("%lld", (long long)adj->v)) < 0)
 		err_die("set oomScoreAdj to %lld:", (long long)adj->v);
 }
 
@@ -7095,8 +7158,8 @@ init_cwd(struct init *in)
 			return;
 	}
 	if (errno != EACCES && errno != EPERM)
-		err_die("chdir to cwd (\"%s\") set in config.json failed:",
-		    cwd);
+		err_die(
+		    "chdir to cwd (\"%s\") set in config.json failed:", cwd);
 	in->cwd_later = true;
 }
 
@@ -7135,9 +7198,8 @@ init_cwd_inside(struct init *in)
 static char *
 init_home(const struct init *in)
 {
-	uint64_t uid = in->process->user ?
-	    (uint64_t)in->process->user->uid.v :
-	    0;
+	uint64_t uid =
+	    in->process->user ? (uint64_t)in->process->user->uid.v : 0;
 	CLOSEFD int root = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
 	CLOSEFD int path = -1;
 	CLOSEFD int file = -1;
@@ -7208,8 +7270,8 @@ init_lookup(struct init *in)
 	for (; *name && path && *path; path = *end ? end + 1 : end) {
 		end = strchrnul(path, ':');
 		try = end == path ?
-		    base_fmt("./%s", name) :
-		    base_fmt("%.*s/%s", (int)(end - path), path, name);
+			  base_fmt("./%s", name) :
+			  base_fmt("%.*s/%s", (int)(end - path), path, name);
 		if (init_executable(try)) {
 			in->exe = try;
 			return;
@@ -7393,6 +7455,7 @@ init_main(struct init *in)
 	init_channel = in->sock;
 	init_channel_is_fifo = false;
 	err.send = init_send;
+	err_keep();
 	err_ncrumbs = 0;
 	for (;; step++) {
 		err_debug("init: %s", step->name);
@@ -7454,8 +7517,8 @@ run_seal(char **argv)
 {
 	static const unsigned long readonly_fs[] = { 0x73717368, 0xe0f5e1e2,
 		0x7275, 0x9660, 0x28cd3d45 };
-	const int seals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW |
-	    F_SEAL_WRITE;
+	const int seals =
+	    F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 	CLOSEFD int self = -1;
 	CLOSEFD int copy = -1;
 	struct statfs sfs;
@@ -7465,8 +7528,8 @@ run_seal(char **argv)
 
 	if (!SELFSEAL)
 		return;
-	self = sys_proc() < 0 ? -1 :
-				sys_open(sys_proc(), "self/exe", O_RDONLY, 0);
+	self =
+	    sys_proc() < 0 ? -1 : sys_open(sys_proc(), "self/exe", O_RDONLY, 0);
 	if (self < 0 || fstatfs(self, &sfs) < 0 || fstat(self, &st) < 0)
 		err_die("open own binary to seal it:");
 	have = fcntl(self, F_GET_SEALS);
@@ -7481,7 +7544,8 @@ run_seal(char **argv)
 	if (copy < 0 && errno == EINVAL) /* Linux < 6.3 */
 		copy = (int)syscall(SYS_memfd_create, "ocirt", 3u);
 	if (copy < 0)
-		err_die("seal own binary: memfd_create (needs Linux 3.17, CONFIG_MEMFD_CREATE):");
+		err_die("seal own binary: memfd_create (needs Linux 3.17, "
+			"CONFIG_MEMFD_CREATE):");
 	while (st.st_size > 0) {
 		ssize_t n = sendfile(copy, self, NULL, (size_t)st.st_size);
 
@@ -7557,8 +7621,8 @@ run_read_bundle(struct run *r)
 	char *text;
 
 	r->bundle = run_abs(r->opts->bundle);
-	text = run_read_json(base_fmt("%s/config.json", r->bundle),
-	    &r->config_len);
+	text = run_read_json(
+	    base_fmt("%s/config.json", r->bundle), &r->config_len);
 	if (!text && errno == ENOENT)
 		err_die("JSON specification file config.json not found in %s",
 		    r->bundle);
@@ -7632,8 +7696,8 @@ run_preserve(const struct run_opts *o, bool listen, char ***env)
 		err_die("--preserve-fds: '%s' is no number", o->preserve_fds);
 	for (i = 0; i < n + more; i++)
 		if (fcntl((int)i + 3, F_GETFD) < 0)
-			err_die("unable to stat preserved-fd %zu (of %llu):",
-			    i, (unsigned long long)(n + more));
+			err_die("unable to stat preserved-fd %zu (of %llu):", i,
+			    (unsigned long long)(n + more));
 	return (int)(n + more);
 }
 
@@ -7641,9 +7705,11 @@ static void
 run_check_console(const struct run_opts *o, bool terminal, bool detach)
 {
 	if (terminal && detach && !o->console_socket)
-		err_die("cannot allocate tty if ocirt will detach without setting console socket (hint: --console-socket)");
+		err_die("cannot allocate tty if ocirt will detach without "
+			"setting console socket (hint: --console-socket)");
 	if (o->console_socket && (!terminal || !detach))
-		err_die("cannot use console socket if ocirt will not detach or allocate tty");
+		err_die("cannot use console socket if ocirt will not detach or "
+			"allocate tty");
 }
 
 /* ---- the child ---- */
@@ -7668,7 +7734,8 @@ run_child_lost(struct run *r)
 
 	if (sys_waitpid(r->pid, &status) == r->pid && WIFSIGNALED(status))
 		err_die("container init was killed by signal %d%s",
-		    WTERMSIG(status), WTERMSIG(status) == SIGKILL ?
+		    WTERMSIG(status),
+		    WTERMSIG(status) == SIGKILL ?
 			" (hint: is a memory limit too low?)" :
 			"");
 	err_die("container init exited with status %d before the program ran",
@@ -7696,8 +7763,10 @@ run_clone(struct run *r, unsigned flags, int cgroup)
 		init_main(&r->init);
 	}
 	if (pid < 0)
-		err_die("clone the container's process%s:", errno == EINVAL ?
-			" (hint: a namespace that the kernel lacks? CONFIG_NAMESPACES and its *_NS options)" :
+		err_die("clone the container's process%s:",
+		    errno == EINVAL ?
+			" (hint: a namespace that the kernel lacks? "
+			"CONFIG_NAMESPACES and its *_NS options)" :
 			"");
 	close(pair[1]);
 	r->sock = pair[0];
@@ -7719,8 +7788,9 @@ run_hooks(struct run *r, enum tab_hook_index which, enum state_status now,
     int64_t pid)
 {
 	struct json_out o = { 0 };
-	struct hook_run h = { .env = environ, .cwd = r->bundle,
-		.signals = r->signals };
+	struct hook_run h = {
+		.env = environ, .cwd = r->bundle, .signals = r->signals
+	};
 
 	if (!r->spec || !hook_any(r->spec, which))
 		return;
@@ -7755,8 +7825,8 @@ run_until_ready(struct run *r)
 		if (kind == MSG_TTY && fd >= 0) {
 			r->tty.master = fd;
 			if (r->opts->console_socket)
-				tty_send_console(r->opts->console_socket, fd,
-				    m.text);
+				tty_send_console(
+				    r->opts->console_socket, fd, m.text);
 		} else if (kind == MSG_HOOKS) {
 			run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
 			run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
@@ -7825,7 +7895,7 @@ run_fill_state(struct run *r)
 	st->uid.v = geteuid();
 	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
 	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
-	    hook_any(r->spec, HOOK_POSTSTOP);
+		    hook_any(r->spec, HOOK_POSTSTOP);
 	st->annotations = r->spec->annotations;
 	st->cgroups = base_array(r->plan->ncgroups + 1, sizeof *st->cgroups);
 	for (i = 0; i < r->plan->ncgroups; i++)
@@ -7858,8 +7928,8 @@ run_journal(struct run *r, bool start_later)
 	if (st->dir < 0)
 		return;
 	state_save(st);
-	if (sys_replace_file(st->dir, STATE_CONFIG, 0600, r->config,
-		r->config_len) < 0)
+	if (sys_replace_file(
+		st->dir, STATE_CONFIG, 0600, r->config, r->config_len) < 0)
 		err_die("keep a copy of config.json:");
 	if (!start_later)
 		return;
@@ -7908,8 +7978,8 @@ run_commit(struct run *r, const char *phase)
 
 /* From the command line to a child that is ready to execute the program. */
 static void
-run_prepare(struct run *r, const struct run_opts *o, const char *id,
-    bool start_later)
+run_prepare(
+    struct run *r, const struct run_opts *o, const char *id, bool start_later)
 {
 	struct host host = { 0 };
 	int cgroup;
@@ -7920,13 +7990,14 @@ run_prepare(struct run *r, const struct run_opts *o, const char *id,
 	r->tty.master = r->pidfd = -1;
 	state_check_id(id);
 	if (o->systemd_cgroup)
-		err_die("--systemd-cgroup is not supported by this version of ocirt");
+		err_die("--systemd-cgroup is not supported by this version of "
+			"ocirt");
 	r->signals = run_block_signals();
 	run_read_bundle(r);
 	if (!r->spec->process)
 		json_die(&r->spec->json, 0, "'process' is missing");
-	run_check_console(o, r->spec->process->terminal,
-	    start_later || o->detach);
+	run_check_console(
+	    o, r->spec->process->terminal, start_later || o->detach);
 	plan_probe(&host);
 	r->plan = plan_make(r->spec, &host, id, r->bundle);
 	run_fill_init(r);
@@ -7999,11 +8070,11 @@ run_wait(struct run *r)
 			.events = POLLIN };
 		p[2] = (struct pollfd){ .fd = tty && t->n ? t->master : -1,
 			.events = POLLOUT };
-		p[3] = (struct pollfd){ .fd = tty && !t->eof &&
-			    t->n < sizeof t->input ?
-			    t->in :
-			    -1,
-			.events = POLLIN };
+		p[3] = (struct pollfd){
+			.fd = tty && !t->eof && t->n < sizeof t->input ? t->in :
+									 -1,
+			.events = POLLIN
+		};
 		if (poll(p, LEN(p), -1) < 0 && errno != EINTR)
 			err_die("poll:");
 		if (p[0].revents)
@@ -8033,8 +8104,8 @@ run_destroy(struct state *st)
 	if (!st->private_pid && !cg_kill_all(st->cgroups))
 		err_die("processes of the container do not die");
 	for (dir = st->cgroups; dir && *dir; dir++) {
-		if (!cg_remove(*dir) && !(cg_kill_all(st->cgroups) &&
-					    cg_remove(*dir)))
+		if (!cg_remove(*dir) &&
+		    !(cg_kill_all(st->cgroups) && cg_remove(*dir)))
 			err_die("remove cgroup %s:", *dir);
 	}
 	if (st->dir >= 0)
@@ -8200,10 +8271,10 @@ run_start(const struct run_opts *o, const char *id)
 		err_die("container does not exist");
 	if (state_now(st) == ST_RUNNING)
 		err_die("cannot start an already running container");
-	report = sys_open(st->dir, STATE_REPORT,
-	    O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
-	start = sys_open(st->dir, STATE_START,
-	    O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	report = sys_open(
+	    st->dir, STATE_REPORT, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	start = sys_open(
+	    st->dir, STATE_START, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 	if (state_now(st) == ST_STOPPED || start < 0 || report < 0)
 		err_die("cannot start a container that has stopped");
 	r.bundle = st->bundle;
@@ -8278,8 +8349,8 @@ run_add_caps(char **caps, struct spec_process *p)
 		*c = *p->caps;
 	for (; *caps; caps++) {
 		if (tab_find(tab_cap, LEN(tab_cap), *caps, &bit) < 0) {
-			err_note(base_fmt("unknown capability %s is not granted",
-			    *caps));
+			err_note(base_fmt(
+			    "unknown capability %s is not granted", *caps));
 			continue;
 		}
 		bit = (uint64_t)1 << bit;
@@ -8338,15 +8409,16 @@ run_exec_process(struct run *r, char **args)
 		if (!args[0])
 			err_die("process args cannot be empty");
 		if (!base)
-			err_die("config.json has no process to start from (hint: --process)");
+			err_die("config.json has no process to start from "
+				"(hint: --process)");
 		*p = *base;
 		p->args = args;
 		p->terminal = o->tty;
 		p->env = run_join_lists(base->env, o->env);
 		for (i = 0; p->env[i]; i++)
 			if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
-				err_die("--env: '%s' is not NAME=VALUE",
-				    p->env[i]);
+				err_die(
+				    "--env: '%s' is not NAME=VALUE", p->env[i]);
 		if (o->cwd)
 			p->cwd = o->cwd;
 		if (p->cwd[0] != '/')
@@ -8410,7 +8482,8 @@ run_exec_cgroups(struct run *r)
 		return;
 	sub = *want;
 	if (want[1] || strchr(sub, ':'))
-		err_die("--cgroup CONTROLLER:PATH is not supported by this version of ocirt");
+		err_die("--cgroup CONTROLLER:PATH is not supported by this "
+			"version of ocirt");
 	if (*sub == '/')
 		sub++;
 	if (strstr(base_fmt("/%s/", sub), "/../"))
@@ -8498,8 +8571,8 @@ run_kill(const struct run_opts *o, const char *id, int sig)
 		return 0;
 	}
 	if (sys_signal(pidfd, (pid_t)st.pid.v, sig) < 0)
-		err_die(errno == ESRCH ? "container not running" :
-					 "send signal:");
+		err_die(
+		    errno == ESRCH ? "container not running" : "send signal:");
 	return 0;
 }
 
@@ -8514,7 +8587,8 @@ run_stop_owner(struct state *st)
 		sys_signal(pidfd, (pid_t)st->owner_pid.v, SIGTERM);
 	while (state_owner_lives(st) && state_is_linked(st)) {
 		if (sys_now() > end)
-			err_die("the command that creates the container does not stop");
+			err_die("the command that creates the container does "
+				"not stop");
 		sys_pause(5);
 	}
 }
@@ -8546,8 +8620,8 @@ run_delete(const struct run_opts *o, const char *id)
 		return 0;
 	state_try_load(&st);
 	if (!st.phase && !o->force)
-		err_warn("state of %s was damaged: its cgroups are not known",
-		    id);
+		err_warn(
+		    "state of %s was damaged: its cgroups are not known", id);
 	run_delete_dead(o, &st);
 	return 0;
 }
@@ -8737,8 +8811,8 @@ cmd_print_table(char **cells, size_t columns, size_t rows)
 	}
 	for (r = 0; r < rows; r++) {
 		for (k = 0; k + 1 < columns; k++)
-			base_putf(&t, "%-*s", (int)width[k],
-			    cells[r * columns + k]);
+			base_putf(
+			    &t, "%-*s", (int)width[k], cells[r * columns + k]);
 		base_putf(&t, "%s\n", cells[r * columns + k]);
 	}
 	cmd_print(&t);
@@ -8796,8 +8870,8 @@ cmd_collect(struct cmd_list *l, const char *root, bool given)
 static int
 cmd_compare_ids(const void *a, const void *b)
 {
-	return strcmp(((const struct state *)a)->id,
-	    ((const struct state *)b)->id);
+	return strcmp(
+	    ((const struct state *)a)->id, ((const struct state *)b)->id);
 }
 
 static char *
@@ -9239,8 +9313,8 @@ cmd_spec(const struct cmd *c, const struct run_opts *o, char **argv)
 }
 
 static void
-cmd_put_words(struct json_out *o, const char *key, const struct word *w,
-    size_t n)
+cmd_put_words(
+    struct json_out *o, const char *key, const struct word *w, size_t n)
 {
 	json_put_open(o, key, '[');
 	for (; n--; w++)
@@ -9345,8 +9419,8 @@ cmd_version(const struct cmd *c, const struct run_opts *o, char **argv)
 	return 0;
 }
 
-static int cmd_help(const struct cmd *, const struct run_opts *,
-    char **); /* the table cycle */
+static int cmd_help(
+    const struct cmd *, const struct run_opts *, char **); /* the table cycle */
 
 /* clang-format off */
 static const struct cmd cmds[] = {
@@ -9387,8 +9461,8 @@ cmd_option_words(const struct cmd_option *o)
 {
 	struct text t = { 0 };
 
-	base_putf(&t, "--%s%s%s", o->name, o->arg ? " " : "",
-	    o->arg ? o->arg : "");
+	base_putf(
+	    &t, "--%s%s%s", o->name, o->arg ? " " : "", o->arg ? o->arg : "");
 	if (o->letter)
 		base_putf(&t, ", -%c%s%s", o->letter, o->arg ? " " : "",
 		    o->arg ? o->arg : "");
@@ -9403,8 +9477,8 @@ cmd_put_options(struct text *t, unsigned bit)
 	base_puts(t, "\nOPTIONS:\n");
 	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
 		if (o->cmds & bit)
-			base_putf(t, "   %-32s %s\n", cmd_option_words(o),
-			    o->text);
+			base_putf(
+			    t, "   %-32s %s\n", cmd_option_words(o), o->text);
 }
 
 /* The usage of one command, or of all when c is NULL. */
@@ -9414,8 +9488,9 @@ cmd_put_usage(struct text *t, const struct cmd *c)
 	const struct cmd *k;
 
 	if (c) {
-		base_putf(t, "NAME:\n   ocirt %s - %s\n\nUSAGE:\n"
-			     "   ocirt %s [options] %s\n",
+		base_putf(t,
+		    "NAME:\n   ocirt %s - %s\n\nUSAGE:\n"
+		    "   ocirt %s [options] %s\n",
 		    c->name, c->text, c->name, c->args);
 		if (*c->about)
 			base_putf(t, "\nDESCRIPTION:\n%s\n", c->about);
@@ -9452,7 +9527,7 @@ cmd_put_roff(struct text *t, const char *s)
 		if (*s == '-' || *s == '\\')
 			base_puts(t, "\\");
 		else if ((*s == '.' || *s == '\'') &&
-		    (s == from || s[-1] == '\n'))
+			 (s == from || s[-1] == '\n'))
 			base_puts(t, "\\&");
 		base_put(t, s, 1);
 	}
@@ -9563,8 +9638,8 @@ cmd_put_bash(struct text *t)
 }
 
 static void
-cmd_put_steps(struct text *t, const char *title, const struct init_step *s,
-    size_t n)
+cmd_put_steps(
+    struct text *t, const char *title, const struct init_step *s, size_t n)
 {
 	base_putf(t, "%s\n", title);
 	for (; n--; s++)
@@ -9586,10 +9661,10 @@ cmd_help(const struct cmd *self, const struct run_opts *o, char **argv)
 	} else if (!strcmp(argv[0], "bash")) {
 		cmd_put_bash(&t);
 	} else if (!strcmp(argv[0], "steps")) {
-		cmd_put_steps(&t, "create and run:", init_steps,
-		    LEN(init_steps));
-		cmd_put_steps(&t, "exec:", init_exec_steps,
-		    LEN(init_exec_steps));
+		cmd_put_steps(
+		    &t, "create and run:", init_steps, LEN(init_steps));
+		cmd_put_steps(
+		    &t, "exec:", init_exec_steps, LEN(init_exec_steps));
 	} else {
 		err.status = 3;
 		err_die("No help topic for '%s'", argv[0]);
@@ -9608,8 +9683,8 @@ cmd_open_log(const struct run_opts *o)
 	if (o->log_format && !strcmp(o->log_format, "json"))
 		err.json = true;
 	if (o->log && *o->log && err.fd < 0) {
-		err.fd = sys_open(AT_FDCWD, o->log,
-		    O_WRONLY | O_APPEND | O_CREAT, 0644);
+		err.fd = sys_open(
+		    AT_FDCWD, o->log, O_WRONLY | O_APPEND | O_CREAT, 0644);
 		if (err.fd < 0)
 			err_die("open log %s:", o->log);
 	}
@@ -9621,8 +9696,8 @@ cmd_open_log(const struct run_opts *o)
 /* Usage on stdout, the reason on stderr and in the log. */
 NORETURN PRINTF(3, 4)
 static void
-cmd_usage_die(const struct run_opts *o, const struct cmd *c, const char *fmt,
-    ...)
+cmd_usage_die(
+    const struct run_opts *o, const struct cmd *c, const char *fmt, ...)
 {
 	struct text t = { 0 }, why = { 0 };
 	va_list ap;
@@ -9674,8 +9749,8 @@ cmd_set(struct run_opts *to, const struct cmd *c, const struct cmd_option *o,
 	if (o->type == O_STRING) {
 		*(const char **)(void *)at = value;
 	} else if (o->type == O_LIST) {
-		*(char ***)(void *)at = run_join_lists(*(char ***)(void *)at,
-		    (char *[]){ base_dup(value), NULL });
+		*(char ***)(void *)at = run_join_lists(
+		    *(char ***)(void *)at, (char *[]){ base_dup(value), NULL });
 	} else {
 		b = value ? cmd_bool(value) : 1;
 		if (b < 0)
@@ -9746,7 +9821,8 @@ cmd_check_globals(const struct run_opts *o)
 	    cmd_bool(o->rootless) < 0)
 		err_die("--rootless: expected true, false or auto");
 	if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs"))
-		err_die("--cgroup-manager=%s is not supported by this version of ocirt",
+		err_die("--cgroup-manager=%s is not supported by this version "
+			"of ocirt",
 		    o->cgroup_manager);
 }
 
@@ -9794,7 +9870,8 @@ cmd_main(char **argv)
 		err.status = 255;
 	cmd_check_count(&o, c, n);
 	if (o.pidfd_socket)
-		err_die("--pidfd-socket is not supported by this version of ocirt");
+		err_die(
+		    "--pidfd-socket is not supported by this version of ocirt");
 	err_push("%s%s%s", c->name, n && (c->bit & ~(C_HELP)) ? " " : "",
 	    n && (c->bit & ~(C_HELP)) ? copy[0] : "");
 	if (c->bit & C_START_ANY)
