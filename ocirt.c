@@ -38,9 +38,11 @@
  *   16 HOOK   hook_   run hooks
  *   17 SYNC   sync_   messages between parent and child
  *   18 INIT   init_   the child, from clone to execve
- *   19 RUN    run_    the parent: create, run, start, exec, kill, delete
- *   20 CMD    cmd_    commands, options, help, man page, completion
- *   21 MAIN   main
+ *   19 RUN    run_    the parent: create, run, start, kill, delete
+ *   20 EXEC   exec_   one more process in a container
+ *   21 SHOW   show_   state, list, ps, plan, spec, features, version
+ *   22 CMD    cmd_    commands, options, help, man page, completion
+ *   23 MAIN   main
  *
  * To read: start at main(), go up. To change: read the banner of the room. Its
  * tags say what is safe: [rows] add a row, no code. [pure] no system calls,
@@ -514,6 +516,31 @@ base_getenv(char *const *env, const char *name)
 		if (!strncmp(*env, name, n) && (*env)[n] == '=')
 			return *env + n + 1;
 	return NULL;
+}
+
+/* How many strings a NULL-terminated list has; NULL has none. */
+static size_t
+base_count(char *const *list)
+{
+	size_t n = 0;
+
+	while (list && list[n])
+		n++;
+	return n;
+}
+
+/* The strings of a, then those of b, as one new list. */
+static char **
+base_join(char *const *a, char *const *b)
+{
+	size_t n = base_count(a), m = base_count(b);
+	char **all = base_array(n + m + 1, sizeof *all);
+
+	if (n)
+		memcpy(all, a, n * sizeof *all);
+	if (m)
+		memcpy(all + n, b, m * sizeof *all);
+	return all;
 }
 
 /* Field n (0 name, 5 home) of the line of /etc/passwd text about uid; NULL
@@ -5874,7 +5901,7 @@ tty_open(struct tty *t, int root, const struct spec_process *p)
 	if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(5, 2))
 		err_die("terminal: /dev/pts/ptmx is something else");
 	if (ioctl(t->master, TIOCSPTLCK, &unlock) < 0 ||
-	    ioctl(t->master, TIOCGPTN, &n) < 0)
+	    ioctl(t->master, (int)TIOCGPTN, &n) < 0)
 		err_die("terminal: unlock:");
 	snprintf(t->name, sizeof t->name, "/dev/pts/%u", n);
 	t->slave =
@@ -6894,7 +6921,7 @@ init_send(bool fatal, const char *text)
 static void
 init_expect(const struct init *in, enum sync_kind want)
 {
-	struct sync_msg m;
+	struct sync_msg m = { .kind = MSG_EOF };
 	enum sync_kind got;
 	int fd;
 
@@ -7464,7 +7491,7 @@ init_main(struct init *in)
 }
 
 /* == 19 RUN ============================================= run_ ==== [order][wire]
- * Owns:   the parent's side: create, run, start, exec, kill, delete.
+ * Owns:   the parent's side: create, run, start, kill, delete.
  * Calls:  all rooms above but FS and CRED's setters, which are the child's.
  * Runs:   parent.
  * Change: what has a side effect pushes its undo first or at once; err_keep()
@@ -7812,7 +7839,7 @@ run_poststop(void *arg)
 static void
 run_until_ready(struct run *r)
 {
-	struct sync_msg m;
+	struct sync_msg m = { .kind = MSG_EOF };
 	enum sync_kind kind;
 	int fd;
 
@@ -7844,7 +7871,7 @@ run_until_ready(struct run *r)
 static void
 run_go(struct run *r, bool wait)
 {
-	struct sync_msg m;
+	struct sync_msg m = { .kind = MSG_EOF };
 	int fd;
 
 	if (sync_try_send(r->sock, MSG_GO, "", -1) < 0)
@@ -8290,256 +8317,6 @@ run_start(const struct run_opts *o, const char *id)
 	return 0;
 }
 
-/* ---- exec ---- */
-
-/* "UID" or "UID:GID", digits only (CVE-2026-30892). */
-static void
-run_parse_user(const char *s, struct spec_user *u)
-{
-	char *uid = base_dup(s), *gid = strchr(uid, ':');
-	uint64_t v;
-
-	if (gid)
-		*gid++ = 0;
-	if (base_number(uid, UINT32_MAX - 1, &v) < 0)
-		err_die("--user: '%s' is not UID or UID:GID", s);
-	u->uid.v = (int64_t)v;
-	u->uid.set = true;
-	if (gid && base_number(gid, UINT32_MAX - 1, &v) < 0)
-		err_die("--user: '%s' is not UID or UID:GID", s);
-	if (gid) {
-		u->gid.v = (int64_t)v;
-		u->gid.set = true;
-	}
-}
-
-static void
-run_add_gids(char **gids, struct spec_user *u)
-{
-	struct spec_ids all = { .n = u->groups.n, .set = true };
-	size_t n = 0;
-	uint64_t v;
-
-	while (gids && gids[n])
-		n++;
-	if (!n)
-		return;
-	all.v = base_array(all.n + n, sizeof *all.v);
-	if (all.n)
-		memcpy(all.v, u->groups.v, all.n * sizeof *all.v);
-	for (; *gids; gids++) {
-		if (base_number(*gids, UINT32_MAX - 1, &v) < 0)
-			err_die("--additional-gids: '%s' is no gid", *gids);
-		all.v[all.n++] = (uint32_t)v;
-	}
-	u->groups = all;
-}
-
-/* --cap adds to what a program may use, and to the ambient set only what the
- * config made inheritable; never to the inheritable set (CVE-2022-29162). */
-static void
-run_add_caps(char **caps, struct spec_process *p)
-{
-	struct spec_caps *c = base_alloc(sizeof *c);
-	uint64_t bit;
-
-	if (!caps || !*caps)
-		return;
-	if (p->caps)
-		*c = *p->caps;
-	for (; *caps; caps++) {
-		if (tab_find(tab_cap, LEN(tab_cap), *caps, &bit) < 0) {
-			err_note(base_fmt(
-			    "unknown capability %s is not granted", *caps));
-			continue;
-		}
-		bit = (uint64_t)1 << bit;
-		c->bounding |= bit;
-		c->effective |= bit;
-		c->permitted |= bit;
-		if (c->inheritable & bit)
-			c->ambient |= bit;
-	}
-	p->caps = c;
-}
-
-static char **
-run_join_lists(char **a, char **b)
-{
-	size_t n = 0, m = 0, i;
-	char **all;
-
-	while (a && a[n])
-		n++;
-	while (b && b[m])
-		m++;
-	all = base_array(n + m + 1, sizeof *all);
-	for (i = 0; i < n; i++)
-		all[i] = a[i];
-	for (i = 0; i < m; i++)
-		all[n + i] = b[i];
-	return all;
-}
-
-/* The process to execute: that of --process, or config.json's with the
- * command line's changes (oci-1.3.md E1, E2, E6). */
-static struct spec_process *
-run_exec_process(struct run *r, char **args)
-{
-	const struct run_opts *o = r->opts;
-	const struct spec_process *base = r->spec->process;
-	struct spec_process *p = base_alloc(sizeof *p);
-	struct spec *file;
-	char *text;
-	size_t len, i;
-
-	if (o->process) {
-		text = run_read_json(o->process, &len);
-		if (!text)
-			err_die("process file %s:", o->process);
-		file = spec_read_process(o->process, text, len);
-		*p = *file->process;
-		if (!p->caps && base)
-			p->caps = base->caps;
-		if (!p->apparmor && base)
-			p->apparmor = base->apparmor;
-		if (!p->selinux && base)
-			p->selinux = base->selinux;
-	} else {
-		if (!args[0])
-			err_die("process args cannot be empty");
-		if (!base)
-			err_die("config.json has no process to start from "
-				"(hint: --process)");
-		*p = *base;
-		p->args = args;
-		p->terminal = o->tty;
-		p->env = run_join_lists(base->env, o->env);
-		for (i = 0; p->env[i]; i++)
-			if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
-				err_die(
-				    "--env: '%s' is not NAME=VALUE", p->env[i]);
-		if (o->cwd)
-			p->cwd = o->cwd;
-		if (p->cwd[0] != '/')
-			err_die("Cwd must be an absolute path");
-		p->user = base_alloc(sizeof *p->user);
-		if (base->user)
-			*p->user = *base->user;
-		if (o->user)
-			run_parse_user(o->user, p->user);
-		run_add_gids(o->gids, p->user);
-		run_add_caps(o->caps, p);
-		p->no_new_privileges |= o->no_new_privs;
-		if (o->apparmor)
-			p->apparmor = o->apparmor;
-		if (o->label)
-			p->selinux = o->label;
-	}
-	/* the container's, whatever the file says: E5 */
-	memset(&p->oom_score_adj, 0, sizeof p->oom_score_adj);
-	if (base)
-		p->oom_score_adj = base->oom_score_adj;
-	return p;
-}
-
-/* Join the pid namespace for the child, note the others for it. */
-static void
-run_exec_namespaces(struct run *r, int pidfd)
-{
-	struct init *in = &r->init;
-	unsigned pid_flag = 0;
-	size_t i;
-
-	for (i = 0; i < NS_COUNT; i++) {
-		in->join_fds[i] = -1;
-		if (spec_ns(r->spec, (enum tab_ns_index)i))
-			in->join |= tab_ns[i].flag;
-	}
-	pid_flag = in->join & tab_ns[NS_PID].flag;
-	in->join &= ~tab_ns[NS_PID].flag;
-	if (pid_flag && pidfd >= 0 && setns(pidfd, (int)pid_flag) == 0) {
-		in->join_pidfd = pidfd;
-		return;
-	}
-	/* Linux < 5.8: by the files of /proc. */
-	ns_open((pid_t)r->state.pid.v, in->join | pid_flag, in->join_fds);
-	if (!state_lives(&r->state.pid, &r->state.start_time))
-		err_die("cannot exec in a stopped container");
-	in->join_pidfd = -1;
-	ns_join(-1, pid_flag, in->join_fds);
-	sys_close(&in->join_fds[NS_PID]);
-}
-
-/* The cgroups of the new process: the container's, or PATH below each. */
-static void
-run_exec_cgroups(struct run *r)
-{
-	char **want = r->opts->cgroup, **dir;
-	const char *sub;
-
-	if (!want || !*want)
-		return;
-	sub = *want;
-	if (want[1] || strchr(sub, ':'))
-		err_die("--cgroup CONTROLLER:PATH is not supported by this "
-			"version of ocirt");
-	if (*sub == '/')
-		sub++;
-	if (strstr(base_fmt("/%s/", sub), "/../"))
-		err_die("--cgroup: '%s' leaves the container's cgroup", *want);
-	for (dir = r->state.cgroups; dir && *dir; dir++)
-		*dir = base_abs("/", base_fmt("%s/%s", *dir, sub));
-}
-
-/* exec: one more process in the container. */
-static int
-run_exec(const struct run_opts *o, const char *id, char **args)
-{
-	static struct run r;
-	struct init *in = &r.init;
-	int status, pidfd;
-
-	r.opts = o;
-	r.id = id;
-	r.tty.master = r.pidfd = -1;
-	state_get(&r.state, o->root, id);
-	if (state_now(&r.state) == ST_CREATING)
-		err_die("container is being created");
-	if (!run_open_init(&r.state, &pidfd))
-		err_die("cannot exec in a stopped container");
-	r.bundle = r.state.bundle;
-	r.spec = run_saved_spec(&r.state);
-	in->process = run_exec_process(&r, args);
-	run_check_console(o, in->process->terminal, o->detach);
-	r.signals = run_block_signals();
-	in->spec = r.spec;
-	in->state = &r.state;
-	in->id = id;
-	in->start = in->report = -1;
-	in->fs.root = -1;
-	in->placed = true;
-	in->keyring = true;
-	in->filter = scmp_compile(r.spec);
-	in->env = in->process->env;
-	in->preserve = run_preserve(o, false, &in->env);
-	in->env = run_environment(in->env);
-	run_exec_cgroups(&r);
-	run_exec_namespaces(&r, pidfd);
-	run_clone(&r, 0, -1);
-	run_until_ready(&r);
-	cred_verify(r.pid, in->process, r.have,
-	    in->filter && !in->process->no_new_privileges);
-	run_write_pid_file(&r);
-	run_go(&r, true);
-	err_keep();
-	err.status = 1;
-	if (o->detach)
-		return 0;
-	status = run_wait(&r);
-	return sys_exit_code(status);
-}
-
 /* ---- kill and delete ---- */
 
 static int
@@ -8626,167 +8403,270 @@ run_delete(const struct run_opts *o, const char *id)
 	return 0;
 }
 
-/* == 20 CMD ============================================= cmd_ ==== [rows]
- * Owns:   commands and options in two tables: parser, help, man page and
- *         completion are all read from them, so they cannot disagree.
- * Calls:  all rooms above.
- * Runs:   parent.
- * Change: a new option is one row in cmd_options; a new command is one bit,
- *         one row in cmds and one function. Names, texts and exit codes are
- *         runc's, for engines know them.
+/* == 20 EXEC ========================================== exec_ ==== [wire]
+ * Owns:   one more process in a container that is there.
+ * Calls:  RUN for what create does as well, and the rooms above it.
+ * Runs:   parent; the child's steps are init_exec_steps.
+ * Trusts: the container's own config.json, as it was at create; nothing that
+ *         the container can write (threat T06).
  */
-enum {
-	C_GLOBAL = 1 << 0,
-	C_CREATE = 1 << 1,
-	C_RUN = 1 << 2,
-	C_START = 1 << 3,
-	C_EXEC = 1 << 4,
-	C_KILL = 1 << 5,
-	C_DELETE = 1 << 6,
-	C_STATE = 1 << 7,
-	C_LIST = 1 << 8,
-	C_PS = 1 << 9,
-	C_PLAN = 1 << 10,
-	C_SPEC = 1 << 11,
-	C_FEATURES = 1 << 12,
-	C_VERSION = 1 << 13,
-	C_HELP = 1 << 14,
-};
-#define C_START_ANY (C_CREATE | C_RUN | C_EXEC)
 
-enum cmd_type { O_BOOL, O_STRING, O_LIST };
+/* "UID" or "UID:GID", digits only (CVE-2026-30892). */
+static void
+exec_parse_user(const char *s, struct spec_user *u)
+{
+	char *uid = base_dup(s), *gid = strchr(uid, ':');
+	uint64_t v;
 
-struct cmd_option {
-	const char *name;
-	char letter; /* 0: none */
-	const char *arg;
-	enum cmd_type type;
-	size_t at;
-	unsigned cmds;
-	const char *text;
-};
-
-/* clang-format off */
-#define OPT(type, member) type, offsetof(struct run_opts, member)
-static const struct cmd_option cmd_options[] = {
-	{ "root",            0,  "DIR",    OPT(O_STRING, root),            C_GLOBAL, "directory for the state of containers (default " STATEDIR ")" },
-	{ "log",             0,  "FILE",   OPT(O_STRING, log),             C_GLOBAL, "append errors to FILE too" },
-	{ "log-format",      0,  "FORMAT", OPT(O_STRING, log_format),      C_GLOBAL, "text (default) or json" },
-	{ "debug",           0,  NULL,     OPT(O_BOOL,   debug),           C_GLOBAL, "say what is done, and all notes" },
-	{ "systemd-cgroup",  0,  NULL,     OPT(O_BOOL,   systemd_cgroup),  C_GLOBAL, "systemd makes the cgroups (not in this version)" },
-	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default) or systemd" },
-	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "accepted; what an ordinary user may do is found out" },
-	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
-	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
-	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
-	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
-	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY, "send the terminal's master end to this unix socket" },
-	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a pidfd to this unix socket (not in this version)" },
-	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY, "write the process id to FILE" },
-	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
-	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC, "return when the program runs" },
-	{ "keep",            0,  NULL,     OPT(O_BOOL,   keep),            C_RUN, "do not delete the container when it ends" },
-	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC, "do not adopt orphaned processes" },
-	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN, "accepted; the root is always pivoted" },
-	{ "no-new-keyring",  0,  NULL,     OPT(O_BOOL,   no_new_keyring),  C_CREATE | C_RUN, "keep the caller's session keyring" },
-	{ "cwd",             0,  "DIR",    OPT(O_STRING, cwd),             C_EXEC, "working directory in the container" },
-	{ "env",             'e', "K=V",   OPT(O_LIST,   env),             C_EXEC, "set an environment variable" },
-	{ "tty",             't', NULL,    OPT(O_BOOL,   tty),             C_EXEC, "give the program a terminal" },
-	{ "user",            'u', "UID[:GID]", OPT(O_STRING, user),        C_EXEC, "run as this user" },
-	{ "additional-gids", 'g', "GID",   OPT(O_LIST,   gids),            C_EXEC, "add a group" },
-	{ "process",         'p', "FILE",  OPT(O_STRING, process),         C_EXEC, "take the whole process object from FILE" },
-	{ "process-label",   0,  "LABEL",  OPT(O_STRING, label),           C_EXEC, "SELinux label of the process" },
-	{ "apparmor",        0,  "PROFILE", OPT(O_STRING, apparmor),       C_EXEC, "AppArmor profile of the process" },
-	{ "no-new-privs",    0,  NULL,     OPT(O_BOOL,   no_new_privs),    C_EXEC, "no privileges by set-user-id programs" },
-	{ "cap",             'c', "CAP",   OPT(O_LIST,   caps),            C_EXEC, "add a capability" },
-	{ "cgroup",          0,  "PATH",   OPT(O_LIST,   cgroup),          C_EXEC, "run in this cgroup below the container's" },
-	{ "ignore-paused",   0,  NULL,     OPT(O_BOOL,   ignore_paused),   C_EXEC, "exec in a paused container too" },
-	{ "all",             'a', NULL,    OPT(O_BOOL,   all),             C_KILL, "signal all processes of the container" },
-	{ "force",           'f', NULL,    OPT(O_BOOL,   force),           C_DELETE, "kill it if it still runs" },
-	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_LIST | C_PS, "table (default) or json" },
-	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_PLAN, "text (default) or json" },
-	{ "quiet",           'q', NULL,    OPT(O_BOOL,   quiet),           C_LIST, "ids only" },
-};
-#undef OPT
-/* clang-format on */
-
-struct cmd {
-	const char *name, *args, *text;
-	unsigned bit;
-	int min, max; /* positional arguments; max -1: any number */
-	bool stop;    /* options end at the first positional argument */
-	int (*run)(const struct cmd *, const struct run_opts *, char **);
-	const char *about;
-};
-
-/* Set by main; help and version speak in this name. */
-static const char *cmd_argv0 = "ocirt";
+	if (gid)
+		*gid++ = 0;
+	if (base_number(uid, UINT32_MAX - 1, &v) < 0)
+		err_die("--user: '%s' is not UID or UID:GID", s);
+	u->uid.v = (int64_t)v;
+	u->uid.set = true;
+	if (gid && base_number(gid, UINT32_MAX - 1, &v) < 0)
+		err_die("--user: '%s' is not UID or UID:GID", s);
+	if (gid) {
+		u->gid.v = (int64_t)v;
+		u->gid.set = true;
+	}
+}
 
 static void
-cmd_print(const struct text *t)
+exec_add_gids(char **gids, struct spec_user *u)
+{
+	struct spec_ids all = { .n = u->groups.n, .set = true };
+	size_t n = base_count(gids);
+	uint64_t v;
+
+	if (!n)
+		return;
+	all.v = base_array(all.n + n, sizeof *all.v);
+	if (all.n)
+		memcpy(all.v, u->groups.v, all.n * sizeof *all.v);
+	for (; *gids; gids++) {
+		if (base_number(*gids, UINT32_MAX - 1, &v) < 0)
+			err_die("--additional-gids: '%s' is no gid", *gids);
+		all.v[all.n++] = (uint32_t)v;
+	}
+	u->groups = all;
+}
+
+/* --cap adds to what a program may use, and to the ambient set only what the
+ * config made inheritable; never to the inheritable set (CVE-2022-29162). */
+static void
+exec_add_caps(char **caps, struct spec_process *p)
+{
+	struct spec_caps *c = base_alloc(sizeof *c);
+	uint64_t bit;
+
+	if (!caps || !*caps)
+		return;
+	if (p->caps)
+		*c = *p->caps;
+	for (; *caps; caps++) {
+		if (tab_find(tab_cap, LEN(tab_cap), *caps, &bit) < 0) {
+			err_note(base_fmt(
+			    "unknown capability %s is not granted", *caps));
+			continue;
+		}
+		bit = (uint64_t)1 << bit;
+		c->bounding |= bit;
+		c->effective |= bit;
+		c->permitted |= bit;
+		if (c->inheritable & bit)
+			c->ambient |= bit;
+	}
+	p->caps = c;
+}
+
+/* The process to execute: that of --process, or config.json's with the
+ * command line's changes (oci-1.3.md E1, E2, E6). */
+static struct spec_process *
+exec_process(struct run *r, char **args)
+{
+	const struct run_opts *o = r->opts;
+	const struct spec_process *base = r->spec->process;
+	struct spec_process *p = base_alloc(sizeof *p);
+	struct spec *file;
+	char *text;
+	size_t len, i;
+
+	if (o->process) {
+		text = run_read_json(o->process, &len);
+		if (!text)
+			err_die("process file %s:", o->process);
+		file = spec_read_process(o->process, text, len);
+		*p = *file->process;
+		if (!p->caps && base)
+			p->caps = base->caps;
+		if (!p->apparmor && base)
+			p->apparmor = base->apparmor;
+		if (!p->selinux && base)
+			p->selinux = base->selinux;
+	} else {
+		if (!args[0])
+			err_die("process args cannot be empty");
+		if (!base)
+			err_die("config.json has no process to start from "
+				"(hint: --process)");
+		*p = *base;
+		p->args = args;
+		p->terminal = o->tty;
+		p->env = base_join(base->env, o->env);
+		for (i = 0; p->env[i]; i++)
+			if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
+				err_die(
+				    "--env: '%s' is not NAME=VALUE", p->env[i]);
+		if (o->cwd)
+			p->cwd = o->cwd;
+		if (p->cwd[0] != '/')
+			err_die("Cwd must be an absolute path");
+		p->user = base_alloc(sizeof *p->user);
+		if (base->user)
+			*p->user = *base->user;
+		if (o->user)
+			exec_parse_user(o->user, p->user);
+		exec_add_gids(o->gids, p->user);
+		exec_add_caps(o->caps, p);
+		p->no_new_privileges |= o->no_new_privs;
+		if (o->apparmor)
+			p->apparmor = o->apparmor;
+		if (o->label)
+			p->selinux = o->label;
+	}
+	/* the container's, whatever the file says: E5 */
+	memset(&p->oom_score_adj, 0, sizeof p->oom_score_adj);
+	if (base)
+		p->oom_score_adj = base->oom_score_adj;
+	return p;
+}
+
+/* Join the pid namespace for the child, note the others for it. */
+static void
+exec_namespaces(struct run *r, int pidfd)
+{
+	struct init *in = &r->init;
+	unsigned pid_flag = 0;
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		in->join_fds[i] = -1;
+		if (spec_ns(r->spec, (enum tab_ns_index)i))
+			in->join |= tab_ns[i].flag;
+	}
+	pid_flag = in->join & tab_ns[NS_PID].flag;
+	in->join &= ~tab_ns[NS_PID].flag;
+	if (pid_flag && pidfd >= 0 && setns(pidfd, (int)pid_flag) == 0) {
+		in->join_pidfd = pidfd;
+		return;
+	}
+	/* Linux < 5.8: by the files of /proc. */
+	ns_open((pid_t)r->state.pid.v, in->join | pid_flag, in->join_fds);
+	if (!state_lives(&r->state.pid, &r->state.start_time))
+		err_die("cannot exec in a stopped container");
+	in->join_pidfd = -1;
+	ns_join(-1, pid_flag, in->join_fds);
+	sys_close(&in->join_fds[NS_PID]);
+}
+
+/* The cgroups of the new process: the container's, or PATH below each. */
+static void
+exec_cgroups(struct run *r)
+{
+	char **want = r->opts->cgroup, **dir;
+	const char *sub;
+
+	if (!want || !*want)
+		return;
+	sub = *want;
+	if (want[1] || strchr(sub, ':'))
+		err_die("--cgroup CONTROLLER:PATH is not supported by this "
+			"version of ocirt");
+	if (*sub == '/')
+		sub++;
+	if (strstr(base_fmt("/%s/", sub), "/../"))
+		err_die("--cgroup: '%s' leaves the container's cgroup", *want);
+	for (dir = r->state.cgroups; dir && *dir; dir++)
+		*dir = base_abs("/", base_fmt("%s/%s", *dir, sub));
+}
+
+/* exec: one more process in the container. */
+static int
+exec_run(const struct run_opts *o, const char *id, char **args)
+{
+	static struct run r;
+	struct init *in = &r.init;
+	int status, pidfd;
+
+	r.opts = o;
+	r.id = id;
+	r.tty.master = r.pidfd = -1;
+	state_get(&r.state, o->root, id);
+	if (state_now(&r.state) == ST_CREATING)
+		err_die("container is being created");
+	if (!run_open_init(&r.state, &pidfd))
+		err_die("cannot exec in a stopped container");
+	r.bundle = r.state.bundle;
+	r.spec = run_saved_spec(&r.state);
+	in->process = exec_process(&r, args);
+	run_check_console(o, in->process->terminal, o->detach);
+	r.signals = run_block_signals();
+	in->spec = r.spec;
+	in->state = &r.state;
+	in->id = id;
+	in->start = in->report = -1;
+	in->fs.root = -1;
+	in->placed = true;
+	in->keyring = true;
+	in->filter = scmp_compile(r.spec);
+	in->env = in->process->env;
+	in->preserve = run_preserve(o, false, &in->env);
+	in->env = run_environment(in->env);
+	exec_cgroups(&r);
+	exec_namespaces(&r, pidfd);
+	run_clone(&r, 0, -1);
+	run_until_ready(&r);
+	cred_verify(r.pid, in->process, r.have,
+	    in->filter && !in->process->no_new_privileges);
+	run_write_pid_file(&r);
+	run_go(&r, true);
+	err_keep();
+	err.status = 1;
+	if (o->detach)
+		return 0;
+	status = run_wait(&r);
+	return sys_exit_code(status);
+}
+
+/* == 21 SHOW ========================================== show_ =============
+ * Owns:   commands that only look: state, list, ps, plan, features, version;
+ *         and spec, which writes the example.
+ * Calls:  STATE CGROUP PLAN RUN.
+ * Runs:   parent. Nothing but the answer goes to stdout: engines parse it.
+ */
+
+/* Set by main; help and version speak in this name. */
+static const char *show_argv0 = "ocirt";
+
+static void
+show_print(const struct text *t)
 {
 	if (sys_write_all(1, t->p, t->n) < 0 && errno != EPIPE)
 		err_die("write to stdout:");
 }
 
 static int
-cmd_create(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	(void)c;
-	return run_create(o, argv[0]);
-}
-
-static int
-cmd_run(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	(void)c;
-	return run_run(o, argv[0]);
-}
-
-static int
-cmd_start(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	(void)c;
-	return run_start(o, argv[0]);
-}
-
-static int
-cmd_exec(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	(void)c;
-	return run_exec(o, argv[0], argv + 1);
-}
-
-static int
-cmd_kill(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	int sig = SIGTERM;
-
-	(void)c;
-	if (argv[1] && (sig = tab_signal_of(argv[1])) < 0)
-		err_die("unknown signal \"%s\"", argv[1]);
-	return run_kill(o, argv[0], sig);
-}
-
-static int
-cmd_delete(const struct cmd *c, const struct run_opts *o, char **argv)
-{
-	(void)c;
-	return run_delete(o, argv[0]);
-}
-
-static int
-cmd_state(const struct cmd *c, const struct run_opts *o, char **argv)
+show_state(const struct run_opts *o, char **argv)
 {
 	struct json_out out = { .indent = 2 };
 	enum state_status now;
 	struct state st;
 
-	(void)c;
 	state_get(&st, o->root, argv[0]);
 	now = state_now(&st);
 	state_put(&out, &st, now, now == ST_STOPPED ? 0 : st.pid.v, true, "");
-	cmd_print(&out.t);
+	show_print(&out.t);
 	return 0;
 }
 
@@ -8795,7 +8675,7 @@ cmd_state(const struct cmd *c, const struct run_opts *o, char **argv)
 /* A row of cells as wide as their column, at least 12 and 3 apart: runc's
  * table. rows is NULL-terminated, cells is how many a row has. */
 static void
-cmd_print_table(char **cells, size_t columns, size_t rows)
+show_print_table(char **cells, size_t columns, size_t rows)
 {
 	struct text t = { 0 };
 	size_t width[8], r, k, n;
@@ -8815,17 +8695,17 @@ cmd_print_table(char **cells, size_t columns, size_t rows)
 			    &t, "%-*s", (int)width[k], cells[r * columns + k]);
 		base_putf(&t, "%s\n", cells[r * columns + k]);
 	}
-	cmd_print(&t);
+	show_print(&t);
 }
 
-struct cmd_list {
+struct show_list {
 	struct state *st;
 	size_t n, cap;
 };
 
 /* Add what is in one state root; a damaged entry is told and passed over. */
 static void
-cmd_collect(struct cmd_list *l, const char *root, bool given)
+show_collect(struct show_list *l, const char *root, bool given)
 {
 	int fd = state_open_root(root, false);
 	struct dirent *d;
@@ -8868,14 +8748,14 @@ cmd_collect(struct cmd_list *l, const char *root, bool given)
 }
 
 static int
-cmd_compare_ids(const void *a, const void *b)
+show_compare_ids(const void *a, const void *b)
 {
 	return strcmp(
 	    ((const struct state *)a)->id, ((const struct state *)b)->id);
 }
 
 static char *
-cmd_owner(uint64_t uid)
+show_owner(uint64_t uid)
 {
 	char *text = sys_read_file(AT_FDCWD, "/etc/passwd", NULL);
 	char *name = text ? base_passwd(text, uid, 0) : NULL;
@@ -8887,7 +8767,7 @@ cmd_owner(uint64_t uid)
 }
 
 static bool
-cmd_wants_json(const struct run_opts *o, const char *other)
+show_wants_json(const struct run_opts *o, const char *other)
 {
 	if (!o->format || !strcmp(o->format, other))
 		return false;
@@ -8897,14 +8777,14 @@ cmd_wants_json(const struct run_opts *o, const char *other)
 }
 
 static void
-cmd_list_json(const struct cmd_list *l)
+show_list_json(const struct show_list *l)
 {
 	struct json_out out = { 0 };
 	size_t i;
 
 	if (!l->n) {
 		base_puts(&out.t, "null\n");
-		cmd_print(&out.t);
+		show_print(&out.t);
 		return;
 	}
 	json_put_open(&out, NULL, '[');
@@ -8915,41 +8795,40 @@ cmd_list_json(const struct cmd_list *l)
 		out.more = false;
 		state_put(&out, &l->st[i], now,
 		    now == ST_STOPPED ? 0 : l->st[i].pid.v, true,
-		    cmd_owner((uint64_t)l->st[i].uid.v));
+		    show_owner((uint64_t)l->st[i].uid.v));
 	}
 	json_put_close(&out, ']');
 	base_puts(&out.t, "\n");
-	cmd_print(&out.t);
+	show_print(&out.t);
 }
 
 static int
-cmd_list(const struct cmd *c, const struct run_opts *o, char **argv)
+show_list(const struct run_opts *o, char **argv)
 {
 	static const char *const head[] = { "ID", "PID", "STATUS", "BUNDLE",
 		"CREATED", "OWNER" };
 	const char **root = state_roots(o->root);
-	bool json = cmd_wants_json(o, "table");
-	struct cmd_list l = { 0 };
+	bool json = show_wants_json(o, "table");
+	struct show_list l = { 0 };
 	char **cell;
 	size_t i, k = 0;
 
-	(void)c;
 	(void)argv;
 	for (; *root; root++)
-		cmd_collect(&l, *root, o->root != NULL);
+		show_collect(&l, *root, o->root != NULL);
 	if (l.n)
-		qsort(l.st, l.n, sizeof *l.st, cmd_compare_ids);
+		qsort(l.st, l.n, sizeof *l.st, show_compare_ids);
 	if (o->quiet) {
 		struct text t = { 0 };
 
 		base_puts(&t, "");
 		for (i = 0; i < l.n; i++)
 			base_putf(&t, "%s\n", l.st[i].id);
-		cmd_print(&t);
+		show_print(&t);
 		return 0;
 	}
 	if (json) {
-		cmd_list_json(&l);
+		show_list_json(&l);
 		return 0;
 	}
 	cell = base_array((l.n + 1) * LEN(head), sizeof *cell);
@@ -8964,17 +8843,17 @@ cmd_list(const struct cmd *c, const struct run_opts *o, char **argv)
 		cell[k++] = base_dup(state_word[st->root]);
 		cell[k++] = base_dup(st->bundle);
 		cell[k++] = base_dup(st->created);
-		cell[k++] = cmd_owner((uint64_t)st->uid.v);
+		cell[k++] = show_owner((uint64_t)st->uid.v);
 	}
-	cmd_print_table(cell, LEN(head), l.n + 1);
+	show_print_table(cell, LEN(head), l.n + 1);
 	return 0;
 }
 
 /* What the host's ps prints with these arguments; NULL when there is none. */
 static char *
-cmd_run_ps(char **args)
+show_run_ps(char **args)
 {
-	char **argv = run_join_lists((char *[]){ "ps", NULL },
+	char **argv = base_join((char *[]){ "ps", NULL },
 	    args[0] ? args : (char *[]){ "-ef", NULL });
 	int out[2], status;
 	char *text;
@@ -9005,7 +8884,7 @@ cmd_run_ps(char **args)
 
 /* Bare hosts have no ps: pid and command from /proc. */
 static void
-cmd_print_pids(const struct spec_ids *pids)
+show_print_pids(const struct spec_ids *pids)
 {
 	char **cell = base_array((pids->n + 1) * 2, sizeof *cell), *name;
 	size_t i, k = 0;
@@ -9017,20 +8896,20 @@ cmd_print_pids(const struct spec_ids *pids)
 		cell[k++] = base_fmt("%u", pids->v[i]);
 		cell[k++] = name ? base_cut(&name, "\n") : base_dup("?");
 	}
-	cmd_print_table(cell, 2, pids->n + 1);
+	show_print_table(cell, 2, pids->n + 1);
 }
 
 static void
-cmd_ps_table(const struct spec_ids *pids, char **args)
+show_ps_table(const struct spec_ids *pids, char **args)
 {
-	char *text = cmd_run_ps(args), *line, *copy, *field;
+	char *text = show_run_ps(args), *line, *copy, *field;
 	struct text t = { 0 };
 	int column = -1, k;
 	uint64_t pid;
 	size_t i;
 
 	if (!text && !args[0]) {
-		cmd_print_pids(pids);
+		show_print_pids(pids);
 		return;
 	}
 	if (!text)
@@ -9057,19 +8936,18 @@ cmd_ps_table(const struct spec_ids *pids, char **args)
 			if (pids->v[i] == pid)
 				base_putf(&t, "%s\n", line);
 	}
-	cmd_print(&t);
+	show_print(&t);
 }
 
 static int
-cmd_ps(const struct cmd *c, const struct run_opts *o, char **argv)
+show_ps(const struct run_opts *o, char **argv)
 {
-	bool json = cmd_wants_json(o, "table");
+	bool json = show_wants_json(o, "table");
 	struct json_out out = { 0 };
 	struct spec_ids pids;
 	struct state st;
 	size_t i;
 
-	(void)c;
 	state_get(&st, o->root, argv[0]);
 	pids = cg_pids(st.cgroups);
 	/* Without cgroups: init is all that we know. */
@@ -9078,7 +8956,7 @@ cmd_ps(const struct cmd *c, const struct run_opts *o, char **argv)
 		pids.v[pids.n++] = (uint32_t)st.pid.v;
 	}
 	if (!json) {
-		cmd_ps_table(&pids, argv + 1);
+		show_ps_table(&pids, argv + 1);
 		return 0;
 	}
 	json_put_open(&out, NULL, '[');
@@ -9086,21 +8964,20 @@ cmd_ps(const struct cmd *c, const struct run_opts *o, char **argv)
 		json_put_unsigned(&out, NULL, pids.v[i]);
 	json_put_close(&out, ']');
 	base_puts(&out.t, "\n");
-	cmd_print(&out.t);
+	show_print(&out.t);
 	return 0;
 }
 
 /* ---- plan, spec, features, version ---- */
 
 static int
-cmd_plan(const struct cmd *c, const struct run_opts *o, char **argv)
+show_plan(const struct run_opts *o, char **argv)
 {
 	static struct run r;
 	struct host host = { 0 };
-	bool json = cmd_wants_json(o, "text");
+	bool json = show_wants_json(o, "text");
 	struct text t;
 
-	(void)c;
 	r.opts = o;
 	r.id = argv[0] ? argv[0] : "ID";
 	state_check_id(r.id);
@@ -9109,12 +8986,12 @@ cmd_plan(const struct cmd *c, const struct run_opts *o, char **argv)
 	r.plan = plan_make(r.spec, &host, r.id, r.bundle);
 	scmp_compile(r.spec);
 	t = plan_print(r.plan, json);
-	cmd_print(&t);
+	show_print(&t);
 	return 0;
 }
 
 /* clang-format off */
-static const char cmd_template[] =
+static const char show_template[] =
 "{\n"
 "\t\"ociVersion\": \"" SPEC_VERSION "\",\n"
 "\t\"process\": {\n"
@@ -9289,7 +9166,7 @@ static const char cmd_template[] =
 
 /* Where a v2 host shows cgroups, a cgroup namespace is what hides the rest. */
 static int
-cmd_spec(const struct cmd *c, const struct run_opts *o, char **argv)
+show_spec(const struct run_opts *o, char **argv)
 {
 	struct host host = { 0 };
 	char *file = o->bundle ? base_fmt("%s/config.json", o->bundle) :
@@ -9298,11 +9175,10 @@ cmd_spec(const struct cmd *c, const struct run_opts *o, char **argv)
 	bool v2;
 	int fd;
 
-	(void)c;
 	(void)argv;
 	plan_probe(&host);
 	v2 = host.nhier == 1 && host.hier[0].v2 && host.cgroupns;
-	base_putf(&t, cmd_template,
+	base_putf(&t, show_template,
 	    v2 ? ",\n\t\t\t{\n\t\t\t\t\"type\": \"cgroup\"\n\t\t\t}" : "");
 	fd = sys_open(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
 	if (fd < 0 && errno == EEXIST)
@@ -9313,7 +9189,7 @@ cmd_spec(const struct cmd *c, const struct run_opts *o, char **argv)
 }
 
 static void
-cmd_put_words(
+show_put_words(
     struct json_out *o, const char *key, const struct word *w, size_t n)
 {
 	json_put_open(o, key, '[');
@@ -9323,7 +9199,7 @@ cmd_put_words(
 }
 
 static void
-cmd_put_enabled(struct json_out *o, const char *key, bool on)
+show_put_enabled(struct json_out *o, const char *key, bool on)
 {
 	json_put_open(o, key, '{');
 	json_put_bool(o, "enabled", on);
@@ -9331,27 +9207,26 @@ cmd_put_enabled(struct json_out *o, const char *key, bool on)
 }
 
 static void
-cmd_put_seccomp(struct json_out *o)
+show_put_seccomp(struct json_out *o)
 {
 	json_put_open(o, "seccomp", '{');
 	json_put_bool(o, "enabled", SECCOMP);
 #if SECCOMP
-	cmd_put_words(o, "actions", tab_scmp_action, LEN(tab_scmp_action));
-	cmd_put_words(o, "operators", tab_scmp_op, LEN(tab_scmp_op));
-	cmd_put_words(o, "archs", tab_scmp_arch, LEN(tab_scmp_arch));
-	cmd_put_words(o, "knownFlags", tab_scmp_flag, LEN(tab_scmp_flag));
+	show_put_words(o, "actions", tab_scmp_action, LEN(tab_scmp_action));
+	show_put_words(o, "operators", tab_scmp_op, LEN(tab_scmp_op));
+	show_put_words(o, "archs", tab_scmp_arch, LEN(tab_scmp_arch));
+	show_put_words(o, "knownFlags", tab_scmp_flag, LEN(tab_scmp_flag));
 #endif
 	json_put_close(o, '}');
 }
 
 /* What this build does, never what the host has (features.md). */
 static int
-cmd_features(const struct cmd *c, const struct run_opts *opts, char **argv)
+show_features(const struct run_opts *opts, char **argv)
 {
 	struct json_out o = { .indent = 4 };
 	size_t i;
 
-	(void)c;
 	(void)opts;
 	(void)argv;
 	json_put_open(&o, NULL, '{');
@@ -9373,7 +9248,7 @@ cmd_features(const struct cmd *c, const struct run_opts *opts, char **argv)
 		if (i != NS_USER && i != NS_TIME)
 			json_put_string(&o, NULL, tab_ns[i].name);
 	json_put_close(&o, ']');
-	cmd_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
+	show_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
 	json_put_open(&o, "cgroup", '{');
 	json_put_bool(&o, "v1", true);
 	json_put_bool(&o, "v2", true);
@@ -9381,46 +9256,177 @@ cmd_features(const struct cmd *c, const struct run_opts *opts, char **argv)
 	json_put_bool(&o, "systemdUser", false);
 	json_put_bool(&o, "rdma", false);
 	json_put_close(&o, '}');
-	cmd_put_seccomp(&o);
-	cmd_put_enabled(&o, "apparmor", true);
-	cmd_put_enabled(&o, "selinux", true);
-	cmd_put_enabled(&o, "intelRdt", false);
+	show_put_seccomp(&o);
+	show_put_enabled(&o, "apparmor", true);
+	show_put_enabled(&o, "selinux", true);
+	show_put_enabled(&o, "intelRdt", false);
 	json_put_open(&o, "mountExtensions", '{');
-	cmd_put_enabled(&o, "idmap", false);
+	show_put_enabled(&o, "idmap", false);
 	json_put_close(&o, '}');
-	cmd_put_enabled(&o, "netDevices", false);
+	show_put_enabled(&o, "netDevices", false);
 	json_put_close(&o, '}');
 	json_put_open(&o, "annotations", '{');
 	json_put_string(&o, "org.ocirt.version", VERSION);
 	json_put_close(&o, '}');
 	json_put_close(&o, '}');
 	base_puts(&o.t, "\n");
-	cmd_print(&o.t);
+	show_print(&o.t);
 	return 0;
 }
 
 /* go-runc reads nothing but "runc version" where it called us runc. */
 static int
-cmd_version(const struct cmd *c, const struct run_opts *o, char **argv)
+show_version(const struct run_opts *o, char **argv)
 {
 	struct text t = { 0 };
 
-	(void)c;
 	(void)o;
 	(void)argv;
 	base_putf(&t, "%s version %s\ncommit: %s\nspec: %s\n",
-	    strcmp(cmd_argv0, "runc") ? "ocirt" : "runc", VERSION, COMMIT,
+	    strcmp(show_argv0, "runc") ? "ocirt" : "runc", VERSION, COMMIT,
 	    SPEC_VERSION);
 #if SECCOMP
 	base_putf(&t, "libseccomp: %u.%u.%u\n", seccomp_version()->major,
 	    seccomp_version()->minor, seccomp_version()->micro);
 #endif
-	cmd_print(&t);
+	show_print(&t);
 	return 0;
 }
 
-static int cmd_help(
-    const struct cmd *, const struct run_opts *, char **); /* the table cycle */
+/* == 22 CMD ============================================= cmd_ ==== [rows]
+ * Owns:   commands and options in two tables: parser, help, man page and
+ *         completion are all read from them, so they cannot disagree.
+ * Calls:  all rooms above.
+ * Runs:   parent.
+ * Change: a new option is one row in cmd_options; a new command is one bit,
+ *         one row in cmds and one function. Names, texts and exit codes are
+ *         runc's, for engines know them.
+ */
+enum {
+	C_GLOBAL = 1 << 0,
+	C_CREATE = 1 << 1,
+	C_RUN = 1 << 2,
+	C_START = 1 << 3,
+	C_EXEC = 1 << 4,
+	C_KILL = 1 << 5,
+	C_DELETE = 1 << 6,
+	C_STATE = 1 << 7,
+	C_LIST = 1 << 8,
+	C_PS = 1 << 9,
+	C_PLAN = 1 << 10,
+	C_SPEC = 1 << 11,
+	C_FEATURES = 1 << 12,
+	C_VERSION = 1 << 13,
+	C_HELP = 1 << 14,
+};
+#define C_START_ANY (C_CREATE | C_RUN | C_EXEC)
+
+enum cmd_type { O_BOOL, O_STRING, O_LIST };
+
+struct cmd_option {
+	const char *name;
+	char letter; /* 0: none */
+	const char *arg;
+	enum cmd_type type;
+	size_t at;
+	unsigned cmds;
+	const char *text;
+};
+
+/* clang-format off */
+#define OPT(type, member) type, offsetof(struct run_opts, member)
+static const struct cmd_option cmd_options[] = {
+	{ "root",            0,  "DIR",    OPT(O_STRING, root),            C_GLOBAL, "directory for the state of containers (default " STATEDIR ")" },
+	{ "log",             0,  "FILE",   OPT(O_STRING, log),             C_GLOBAL, "append errors to FILE too" },
+	{ "log-format",      0,  "FORMAT", OPT(O_STRING, log_format),      C_GLOBAL, "text (default) or json" },
+	{ "debug",           0,  NULL,     OPT(O_BOOL,   debug),           C_GLOBAL, "say what is done, and all notes" },
+	{ "systemd-cgroup",  0,  NULL,     OPT(O_BOOL,   systemd_cgroup),  C_GLOBAL, "systemd makes the cgroups (not in this version)" },
+	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default) or systemd" },
+	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "accepted; what an ordinary user may do is found out" },
+	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
+	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
+	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
+	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
+	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY, "send the terminal's master end to this unix socket" },
+	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a pidfd to this unix socket (not in this version)" },
+	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY, "write the process id to FILE" },
+	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
+	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC, "return when the program runs" },
+	{ "keep",            0,  NULL,     OPT(O_BOOL,   keep),            C_RUN, "do not delete the container when it ends" },
+	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC, "do not adopt orphaned processes" },
+	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN, "accepted; the root is always pivoted" },
+	{ "no-new-keyring",  0,  NULL,     OPT(O_BOOL,   no_new_keyring),  C_CREATE | C_RUN, "keep the caller's session keyring" },
+	{ "cwd",             0,  "DIR",    OPT(O_STRING, cwd),             C_EXEC, "working directory in the container" },
+	{ "env",             'e', "K=V",   OPT(O_LIST,   env),             C_EXEC, "set an environment variable" },
+	{ "tty",             't', NULL,    OPT(O_BOOL,   tty),             C_EXEC, "give the program a terminal" },
+	{ "user",            'u', "UID[:GID]", OPT(O_STRING, user),        C_EXEC, "run as this user" },
+	{ "additional-gids", 'g', "GID",   OPT(O_LIST,   gids),            C_EXEC, "add a group" },
+	{ "process",         'p', "FILE",  OPT(O_STRING, process),         C_EXEC, "take the whole process object from FILE" },
+	{ "process-label",   0,  "LABEL",  OPT(O_STRING, label),           C_EXEC, "SELinux label of the process" },
+	{ "apparmor",        0,  "PROFILE", OPT(O_STRING, apparmor),       C_EXEC, "AppArmor profile of the process" },
+	{ "no-new-privs",    0,  NULL,     OPT(O_BOOL,   no_new_privs),    C_EXEC, "no privileges by set-user-id programs" },
+	{ "cap",             'c', "CAP",   OPT(O_LIST,   caps),            C_EXEC, "add a capability" },
+	{ "cgroup",          0,  "PATH",   OPT(O_LIST,   cgroup),          C_EXEC, "run in this cgroup below the container's" },
+	{ "ignore-paused",   0,  NULL,     OPT(O_BOOL,   ignore_paused),   C_EXEC, "exec in a paused container too" },
+	{ "all",             'a', NULL,    OPT(O_BOOL,   all),             C_KILL, "signal all processes of the container" },
+	{ "force",           'f', NULL,    OPT(O_BOOL,   force),           C_DELETE, "kill it if it still runs" },
+	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_LIST | C_PS, "table (default) or json" },
+	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_PLAN, "text (default) or json" },
+	{ "quiet",           'q', NULL,    OPT(O_BOOL,   quiet),           C_LIST, "ids only" },
+};
+#undef OPT
+/* clang-format on */
+
+struct cmd {
+	const char *name, *args, *text;
+	unsigned bit;
+	int min, max; /* positional arguments; max -1: any number */
+	bool stop;    /* options end at the first positional argument */
+	int (*run)(const struct run_opts *, char **);
+	const char *about;
+};
+
+static int
+cmd_create(const struct run_opts *o, char **argv)
+{
+	return run_create(o, argv[0]);
+}
+
+static int
+cmd_run(const struct run_opts *o, char **argv)
+{
+	return run_run(o, argv[0]);
+}
+
+static int
+cmd_start(const struct run_opts *o, char **argv)
+{
+	return run_start(o, argv[0]);
+}
+
+static int
+cmd_delete(const struct run_opts *o, char **argv)
+{
+	return run_delete(o, argv[0]);
+}
+
+static int
+cmd_exec(const struct run_opts *o, char **argv)
+{
+	return exec_run(o, argv[0], argv + 1);
+}
+
+static int
+cmd_kill(const struct run_opts *o, char **argv)
+{
+	int sig = SIGTERM;
+
+	if (argv[1] && (sig = tab_signal_of(argv[1])) < 0)
+		err_die("unknown signal \"%s\"", argv[1]);
+	return run_kill(o, argv[0], sig);
+}
+
+static int cmd_help(const struct run_opts *, char **); /* the table cycle */
 
 /* clang-format off */
 static const struct cmd cmds[] = {
@@ -9436,19 +9442,19 @@ static const struct cmd cmds[] = {
 	  "SIGNAL is a number or a name, TERM unless given." },
 	{ "delete",   "ID",              "delete a stopped container",            C_DELETE,   1, 1,  false, cmd_delete,
 	  "Removes all that create made. A created container is killed; a running one\nonly with --force, which also makes it no error when there is none." },
-	{ "state",    "ID",              "print the state of a container",        C_STATE,    1, 1,  false, cmd_state,
+	{ "state",    "ID",              "print the state of a container",        C_STATE,    1, 1,  false, show_state,
 	  "Prints one JSON object, as the runtime specification has it." },
-	{ "list",     "",                "list the containers",                   C_LIST,     0, 0,  false, cmd_list,
+	{ "list",     "",                "list the containers",                   C_LIST,     0, 0,  false, show_list,
 	  "Lists the containers of all state directories, or of --root." },
-	{ "ps",       "ID [PS-ARG...]",  "list the processes of a container",     C_PS,       1, -1, true,  cmd_ps,
+	{ "ps",       "ID [PS-ARG...]",  "list the processes of a container",     C_PS,       1, -1, true,  show_ps,
 	  "Prints the rows of the host's ps (-ef unless arguments are given) that are\nabout the container, or with --format json their ids." },
-	{ "plan",     "[ID]",            "print what run would do, without doing it", C_PLAN, 0, 1,  false, cmd_plan,
+	{ "plan",     "[ID]",            "print what run would do, without doing it", C_PLAN, 0, 1,  false, show_plan,
 	  "Reads the bundle and this host and prints every step. Needs no privilege and\nchanges nothing." },
-	{ "spec",     "",                "write an example config.json",          C_SPEC,     0, 0,  false, cmd_spec,
+	{ "spec",     "",                "write an example config.json",          C_SPEC,     0, 0,  false, show_spec,
 	  "Writes config.json for a shell in ./rootfs. Never overwrites one." },
-	{ "features", "",                "print what this build can do",          C_FEATURES, 0, 0,  false, cmd_features,
+	{ "features", "",                "print what this build can do",          C_FEATURES, 0, 0,  false, show_features,
 	  "Prints one JSON object, as the runtime specification has it." },
-	{ "version",  "",                "print the version",                     C_VERSION,  0, 0,  false, cmd_version,
+	{ "version",  "",                "print the version",                     C_VERSION,  0, 0,  false, show_version,
 	  "" },
 	{ "help",     "[COMMAND|man|bash|steps]", "show help, the man page, the bash completion", C_HELP, 0, 1, false, cmd_help,
 	  "man prints the manual page as roff, bash a completion script, steps the\nsteps of a container's birth and why each stands where it does." },
@@ -9647,12 +9653,11 @@ cmd_put_steps(
 }
 
 static int
-cmd_help(const struct cmd *self, const struct run_opts *o, char **argv)
+cmd_help(const struct run_opts *o, char **argv)
 {
 	const struct cmd *c = argv[0] ? cmd_find(argv[0]) : NULL;
 	struct text t = { 0 };
 
-	(void)self;
 	(void)o;
 	if (!argv[0] || c) {
 		cmd_put_usage(&t, c);
@@ -9669,7 +9674,7 @@ cmd_help(const struct cmd *self, const struct run_opts *o, char **argv)
 		err.status = 3;
 		err_die("No help topic for '%s'", argv[0]);
 	}
-	cmd_print(&t);
+	show_print(&t);
 	return 0;
 }
 
@@ -9708,7 +9713,7 @@ cmd_usage_die(
 	cmd_open_log(o);
 	base_puts(&t, "Incorrect Usage.\n\n");
 	cmd_put_usage(&t, c);
-	cmd_print(&t);
+	show_print(&t);
 	err_die("%s", why.p);
 }
 
@@ -9749,7 +9754,7 @@ cmd_set(struct run_opts *to, const struct cmd *c, const struct cmd_option *o,
 	if (o->type == O_STRING) {
 		*(const char **)(void *)at = value;
 	} else if (o->type == O_LIST) {
-		*(char ***)(void *)at = run_join_lists(
+		*(char ***)(void *)at = base_join(
 		    *(char ***)(void *)at, (char *[]){ base_dup(value), NULL });
 	} else {
 		b = value ? cmd_bool(value) : 1;
@@ -9847,7 +9852,7 @@ static int
 cmd_main(char **argv)
 {
 	static struct run_opts o;
-	char **copy = run_join_lists(argv + 1, NULL);
+	char **copy = base_join(argv + 1, NULL);
 	const struct cmd *c;
 	int n;
 
@@ -9855,9 +9860,9 @@ cmd_main(char **argv)
 	cmd_open_log(&o);
 	cmd_check_globals(&o);
 	if (o.version)
-		return cmd_version(NULL, &o, copy);
+		return show_version(&o, copy);
 	if (!n || o.help)
-		return cmd_help(NULL, &o, copy);
+		return cmd_help(&o, copy);
 	c = cmd_find(copy[0]);
 	if (!c) {
 		err.status = 3;
@@ -9865,21 +9870,21 @@ cmd_main(char **argv)
 	}
 	n = cmd_parse(&o, c, ++copy);
 	if (o.help)
-		return cmd_help(c, &o, (char *[]){ base_dup(c->name), NULL });
+		return cmd_help(&o, (char *[]){ base_dup(c->name), NULL });
 	if (c->bit == C_EXEC)
 		err.status = 255;
 	cmd_check_count(&o, c, n);
 	if (o.pidfd_socket)
 		err_die(
 		    "--pidfd-socket is not supported by this version of ocirt");
-	err_push("%s%s%s", c->name, n && (c->bit & ~(C_HELP)) ? " " : "",
-	    n && (c->bit & ~(C_HELP)) ? copy[0] : "");
+	err_push("%s%s%s", c->name, n && c->bit != C_HELP ? " " : "",
+	    n && c->bit != C_HELP ? copy[0] : "");
 	if (c->bit & C_START_ANY)
 		run_seal(argv);
-	return c->run(c, &o, copy);
+	return c->run(&o, copy);
 }
 
-/* == 21 MAIN =========================================== main =============
+/* == 23 MAIN =========================================== main =============
  * Owns:   what must hold before anything else is done.
  * Calls:  CMD.
  * Runs:   parent.
@@ -9910,6 +9915,6 @@ main(int argc, char **argv)
 		err_die("refusing to run set-user-id");
 	main_sanitize();
 	slash = strrchr(argv[0], '/');
-	cmd_argv0 = slash ? slash + 1 : argv[0];
+	show_argv0 = slash ? slash + 1 : argv[0];
 	return cmd_main(argv);
 }
