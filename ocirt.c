@@ -1015,8 +1015,11 @@ sys_replace_file(
 	char *tmp = base_fmt("%.*s.%s", (int)(base - name), name, base);
 	int fd, e;
 
-	unlinkat(dir, tmp, 0);
 	fd = sys_open(dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
+	/* left by one who was killed */
+	if (fd < 0 && errno == EEXIST && unlinkat(dir, tmp, 0) == 0)
+		fd = sys_open(
+		    dir, tmp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode);
 	if (fd < 0)
 		return -1;
 	if (sys_write_all(fd, s, n) < 0 || close(fd) < 0 ||
@@ -4304,7 +4307,7 @@ struct state {
 	const char *version, *id, *phase, *bundle, *rootfs, *created;
 	struct spec_int pid, start_time; /* init */
 	struct spec_int owner_pid, owner_start, uid;
-	bool private_pid, hooks;
+	bool private_pid, hooks, keyring;
 	char **cgroups, **notes;
 	struct spec_list annotations;
 	int root, dir; /* descriptors of the state root and the container's
@@ -4327,6 +4330,7 @@ static const struct spec_field state_fields[] = {
 	S("created",     T_STR,  created),
 	S("privatePid",  T_BOOL, private_pid),
 	S("hooks",       T_BOOL, hooks),
+	S("keyring",     T_BOOL, keyring),
 	S("cgroups",     T_STRS, cgroups),
 	S("notes",       T_STRS, notes),
 	S("annotations", T_MAP,  annotations),
@@ -4465,6 +4469,7 @@ state_try_save(const struct state *st)
 	json_put_string(&o, "created", st->created);
 	json_put_bool(&o, "privatePid", st->private_pid);
 	json_put_bool(&o, "hooks", st->hooks);
+	json_put_bool(&o, "keyring", st->keyring);
 	json_put_strings(&o, "cgroups", st->cgroups);
 	json_put_strings(&o, "notes", st->notes);
 	json_put_open(&o, "annotations", '{');
@@ -5108,6 +5113,29 @@ ns_join(int pidfd, unsigned flags, const int *fds)
 			err_die("join %s namespace:", tab_ns[i].name);
 }
 
+/* The gate, its namespaces: each in flags that pid was to have of its own
+ * differs from ours. */
+static void
+ns_verify(pid_t pid, unsigned flags)
+{
+	struct stat ours, its;
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		if (!(flags & tab_ns[i].flag))
+			continue;
+		if (fstatat(sys_proc(), base_fmt("self/ns/%s", tab_ns[i].file),
+			&ours, 0) < 0 ||
+		    fstatat(sys_proc(),
+			base_fmt("%d/ns/%s", (int)pid, tab_ns[i].file), &its,
+			0) < 0)
+			err_die("check: look at %s namespace:", tab_ns[i].name);
+		if (ours.st_ino == its.st_ino && ours.st_dev == its.st_dev)
+			err_die("check: the %s namespace is the host's",
+			    tab_ns[i].name);
+	}
+}
+
 /* Descriptors of the namespaces in flags of a process, for ns_join() on old
  * kernels: they are opened while the host's procfs is still in sight. */
 static void
@@ -5579,10 +5607,13 @@ fs_node_parent(struct fs *fs, const char *path, const char **name)
 	*name = slash + 1;
 	if (fs->parent >= 0 && !strcmp(fs->parent_path, dir))
 		return fs->parent;
-	fd = sys_mkdirs(fs->root, *dir ? dir : "/", 0755, SYS_MAXLINKS);
-	sys_close(&fd);
 	sys_close(&fs->parent);
 	fs->parent = sys_resolve(fs->root, *dir ? dir : "/", true);
+	if (fs->parent < 0 && errno == ENOENT) {
+		fd = sys_mkdirs(fs->root, dir, 0755, SYS_MAXLINKS);
+		sys_close(&fd);
+		fs->parent = sys_resolve(fs->root, dir, true);
+	}
 	if (fs->parent < 0)
 		err_die("directory %s of a device:", dir);
 	fs->parent_path = dir;
@@ -6890,6 +6921,7 @@ struct init {
 	int join_pidfd; /* exec: whose namespaces to join */
 	unsigned join;
 	int join_fds[NS_COUNT];
+	int drop[4];       /* the parent's descriptors: closed at birth */
 	int sock;          /* to the parent */
 	int start, report; /* FIFOs of create, or -1 */
 	struct fs fs;
@@ -6939,14 +6971,15 @@ init_tell(const struct init *in, enum sync_kind kind, const char *text, int fd)
 		err_exit(1);
 }
 
-/* The state directory's lock must not live on in init. */
+/* The state directory's lock must not live on in init, and no directory of the
+ * host may stay open where the container could come by it. */
 static void
 init_orphan(struct init *in)
 {
-	if (in->state->dir >= 0)
-		close(in->state->dir);
-	if (in->state->root >= 0)
-		close(in->state->root);
+	size_t i;
+
+	for (i = 0; i < LEN(in->drop); i++)
+		sys_close(&in->drop[i]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		err_die("set parent death signal:");
 }
@@ -7555,15 +7588,16 @@ run_seal(char **argv)
 
 	if (!SELFSEAL)
 		return;
-	self =
-	    sys_proc() < 0 ? -1 : sys_open(sys_proc(), "self/exe", O_RDONLY, 0);
-	if (self < 0 || fstatfs(self, &sfs) < 0 || fstat(self, &st) < 0)
-		err_die("open own binary to seal it:");
-	have = fcntl(self, F_GET_SEALS);
+	self = sys_open(AT_FDCWD, "/proc/self/exe", O_RDONLY, 0);
+	if (self < 0 && sys_proc() >= 0)
+		self = sys_open(sys_proc(), "self/exe", O_RDONLY, 0);
+	have = self < 0 ? -1 : fcntl(self, F_GET_SEALS);
 	if (have >= 0 && (have & seals) == seals) {
 		prctl(PR_SET_NAME, "ocirt", 0, 0, 0);
 		return;
 	}
+	if (self < 0 || fstatfs(self, &sfs) < 0 || fstat(self, &st) < 0)
+		err_die("open own binary to seal it:");
 	for (i = 0; i < LEN(readonly_fs); i++)
 		if ((unsigned long)sfs.f_type == readonly_fs[i])
 			return;
@@ -7784,6 +7818,10 @@ run_clone(struct run *r, unsigned flags, int cgroup)
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		err_die("socketpair:");
 	r->init.sock = pair[1];
+	r->init.drop[0] = r->state.dir;
+	r->init.drop[1] = r->state.root;
+	r->init.drop[2] = r->signals;
+	r->init.drop[3] = cgroup;
 	pid = sys_clone(flags, cgroup, &born);
 	if (pid == 0) {
 		close(pair[0]);
@@ -7794,7 +7832,8 @@ run_clone(struct run *r, unsigned flags, int cgroup)
 		    errno == EINVAL ?
 			" (hint: a namespace that the kernel lacks? "
 			"CONFIG_NAMESPACES and its *_NS options)" :
-			"");
+		    errno == EPERM ? " (hint: needs root)" :
+				     "");
 	close(pair[1]);
 	r->sock = pair[0];
 	r->pid = pid;
@@ -7923,6 +7962,7 @@ run_fill_state(struct run *r)
 	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
 	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
 		    hook_any(r->spec, HOOK_POSTSTOP);
+	st->keyring = !r->opts->no_new_keyring;
 	st->annotations = r->spec->annotations;
 	st->cgroups = base_array(r->plan->ncgroups + 1, sizeof *st->cgroups);
 	for (i = 0; i < r->plan->ncgroups; i++)
@@ -7990,6 +8030,8 @@ run_commit(struct run *r, const char *phase)
 	struct state *st = &r->state;
 	size_t i;
 
+	ns_verify(r->pid, r->plan->clone_flags |
+			      (r->plan->cgroupns ? tab_ns[NS_CGROUP].flag : 0));
 	cred_verify(r->pid, r->spec->process, r->have,
 	    r->init.filter && !r->spec->process->no_new_privileges);
 	st->pid.v = r->pid;
@@ -8618,7 +8660,7 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	in->start = in->report = -1;
 	in->fs.root = -1;
 	in->placed = true;
-	in->keyring = true;
+	in->keyring = r.state.keyring;
 	in->filter = scmp_compile(r.spec);
 	in->env = in->process->env;
 	in->preserve = run_preserve(o, false, &in->env);
@@ -9891,16 +9933,20 @@ cmd_main(char **argv)
  */
 
 /* Descriptors 0 to 2 are open, so that no file of ours becomes one of them
- * (CVE-2015-3627); all others are ours alone, whatever our caller leaked. */
+ * (CVE-2015-3627). A bare host may have no /dev/null. */
 static void
 main_sanitize(void)
 {
 	int fd;
 
-	while ((fd = open("/dev/null", O_RDWR)) >= 0 && fd < 3)
-		;
-	if (fd > 2)
-		close(fd);
+	do {
+		fd = open("/dev/null", O_RDWR);
+		if (fd < 0)
+			fd = (int)syscall(SYS_memfd_create, "null", 0u);
+		if (fd < 0)
+			err_die("open descriptors 0 to 2:");
+	} while (fd < 3);
+	close(fd);
 }
 
 int
