@@ -543,6 +543,47 @@ base_join(char *const *a, char *const *b)
 	return all;
 }
 
+/* A set of strings: in linear time where comparing each with each would let
+ * hostile input take minutes. space keeps sets in one table apart. */
+struct base_set {
+	struct base_member {
+		const char *s;
+		size_t n, value;
+		uint64_t space;
+	} * slot;
+	size_t size; /* a power of two, at least twice the members */
+};
+
+static void
+base_set_init(struct base_set *set, size_t members)
+{
+	set->size = 64;
+	while (set->size < members * 2)
+		set->size *= 2;
+	set->slot = base_array(set->size, sizeof *set->slot);
+}
+
+/* The value of a string, 0 when it is new: then the caller sets it. */
+static size_t *
+base_set_at(struct base_set *set, uint64_t space, const char *s, size_t n)
+{
+	uint64_t h = 14695981039346656037u ^ space; /* FNV-1a */
+	struct base_member *m;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		h = (h ^ (unsigned char)s[i]) * 1099511628211u;
+	h ^= h >> 29;
+	for (i = h & (set->size - 1); (m = &set->slot[i])->value;
+	     i = (i + 1) & (set->size - 1))
+		if (m->space == space && m->n == n && !memcmp(m->s, s, n))
+			return &m->value;
+	m->s = s;
+	m->n = n;
+	m->space = space;
+	return &m->value;
+}
+
 /* Field n (0 name, 5 home) of the line of /etc/passwd text about uid; NULL
  * when there is none. The text may be anything. */
 static char *
@@ -676,19 +717,28 @@ err_log(const char *level, const char *msg)
 	err_write(err.fd, &t);
 }
 
-/* One line on stderr, without the bytes that could drive a terminal. */
+/* One line on stderr, without the bytes that could drive a terminal: C0, C1
+ * and DEL, and what is no UTF-8 (threat T53). */
 static void
 err_say(const char *msg)
 {
 	char buf[ERR_LINE + 16];
 	struct text t = { .p = buf, .cap = sizeof buf - 2, .fixed = true };
-	size_t i;
+	size_t i, len;
 
 	base_puts(&t, "ocirt: ");
 	base_puts(&t, msg);
-	for (i = 0; i < t.n; i++)
-		if ((unsigned char)buf[i] < 0x20 || buf[i] == 127)
+	for (i = 0; i < t.n; i += len) {
+		len = base_utf8(buf + i, t.n - i);
+		if (len < 2 && (len == 0 || (unsigned char)buf[i] < 0x20 ||
+				   buf[i] == 127)) {
 			buf[i] = '?';
+			len = 1;
+		} else if (len == 2 && (unsigned char)buf[i] == 0xc2 &&
+			   (unsigned char)buf[i + 1] < 0xa0) {
+			buf[i] = buf[i + 1] = '?';
+		}
+	}
 	buf[t.n++] = '\n';
 	err_write(2, &t);
 }
@@ -816,6 +866,7 @@ err_warn(const char *fmt, ...)
 	va_end(ap);
 	if (err.send) {
 		err.send(false, buf);
+		errno = e;
 		return;
 	}
 	/* podman reads the whole log as one object and shims parse stdout and
@@ -824,6 +875,7 @@ err_warn(const char *fmt, ...)
 		err_log("warning", buf);
 	if (err.debug || isatty(2))
 		err_say(buf);
+	errno = e;
 }
 
 /* Something the config asks for that this host lacks and that is no security
@@ -993,6 +1045,23 @@ sys_read_file(int dir, const char *path, size_t *len)
 	CLOSEFD int fd = sys_open(dir, path, O_RDONLY | O_NOFOLLOW, 0);
 
 	return fd < 0 ? NULL : sys_read_fd(fd, 16 << 20, len);
+}
+
+/* A file that others may have put there: only a regular one is read, and
+ * nothing blocks on a FIFO. EINVAL for other kinds, EFBIG above max. */
+static char *
+sys_read_regular(int dir, const char *path, int flags, size_t max, size_t *len)
+{
+	CLOSEFD int fd = sys_open(dir, path, O_RDONLY | O_NONBLOCK | flags, 0);
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return NULL;
+	if (!S_ISREG(st.st_mode)) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return sys_read_fd(fd, max, len);
 }
 
 /* Write to a file that exists already: cgroup and procfs files. */
@@ -1371,6 +1440,13 @@ sys_start_time(pid_t pid)
 	return v;
 }
 
+/* Our effective uid, without a system call: the parent never changes it. */
+static uid_t
+sys_euid(void)
+{
+	return (uid_t)getauxval(AT_EUID);
+}
+
 static int
 sys_pidfd_open(pid_t pid)
 {
@@ -1696,7 +1772,11 @@ static const struct word tab_rlimit[] = {
 	{ "RLIMIT_RTTIME",     RLIMIT_RTTIME     },
 };
 
-/* signal(7) without "SIG"; RTMIN+n is arithmetic and done by tab_signal_of */
+/* signal(7) without "SIG"; RTMIN+n is arithmetic and done by tab_signal_of.
+ * RTMIN is 34 as glibc and the engines have it, whatever musl says. */
+#define TAB_RTMIN 34
+#define TAB_RTMAX 64
+
 static const struct word tab_signal[] = {
 	{ "HUP",    SIGHUP    }, { "INT",    SIGINT    },
 	{ "QUIT",   SIGQUIT   }, { "ILL",    SIGILL    },
@@ -1947,7 +2027,7 @@ tab_signal_of(const char *s)
 	uint64_t n;
 	size_t i;
 
-	if (base_number(s, (uint64_t)SIGRTMAX, &n) == 0)
+	if (base_number(s, TAB_RTMAX, &n) == 0)
 		return (int)n;
 	if (!strncasecmp(s, "SIG", 3))
 		s += 3;
@@ -1956,16 +2036,16 @@ tab_signal_of(const char *s)
 			return (int)tab_signal[i].value;
 	if (!strncasecmp(s, "RTMIN", 5)) {
 		if (!s[5])
-			return SIGRTMIN;
+			return TAB_RTMIN;
 		if (s[5] == '+' && base_number(s + 6, 30, &n) == 0 &&
-		    SIGRTMIN + (int)n <= SIGRTMAX)
-			return SIGRTMIN + (int)n;
+		    TAB_RTMIN + (int)n <= TAB_RTMAX)
+			return TAB_RTMIN + (int)n;
 	}
 	if (!strncasecmp(s, "RTMAX", 5)) {
 		if (!s[5])
-			return SIGRTMAX;
+			return TAB_RTMAX;
 		if (s[5] == '-' && base_number(s + 6, 30, &n) == 0)
-			return SIGRTMAX - (int)n;
+			return TAB_RTMAX - (int)n;
 	}
 	return -1;
 }
@@ -1988,6 +2068,7 @@ struct json {
 	size_t len;
 	jsmntok_t *tok;
 	int ntok;
+	const char *raw; /* the text as it was, for positions */
 };
 
 /* "file:line:column" of a byte. */
@@ -1997,7 +2078,7 @@ json_where(const struct json *j, size_t at)
 	size_t i, line = 1, col = 1;
 
 	for (i = 0; i < at && i < j->len; i++, col++)
-		if (j->text[i] == '\n')
+		if (j->raw[i] == '\n')
 			line++, col = 0;
 	return base_fmt("%s:%zu:%zu", j->file, line, col);
 }
@@ -2325,30 +2406,23 @@ json_die(const struct json *j, int i, const char *fmt, ...)
 }
 
 /* No object has one key twice, compared as decoded (threat T69: two readers
- * of one file must not see two things). One hash table for the whole text. */
+ * of one file must not see two things). */
 static void
 json_refuse_duplicates(const struct json *j)
 {
-	size_t size = 64, at;
-	uint64_t h;
-	const char *s;
-	int *slot, i;
+	struct base_set set;
+	size_t *seen;
+	int i;
 
-	while (size < (size_t)j->ntok * 2)
-		size *= 2;
-	slot = base_array(size, sizeof *slot);
+	base_set_init(&set, (size_t)j->ntok);
 	for (i = 1; i < j->ntok; i++) {
 		if (!json_is_key(j, i))
 			continue;
-		h = 14695981039346656037u ^ (uint64_t)j->tok[i].parent;
-		for (s = json_text(j, i); *s; s++)
-			h = (h ^ (unsigned char)*s) * 1099511628211u;
-		h ^= h >> 29;
-		for (at = h & (size - 1); slot[at]; at = (at + 1) & (size - 1))
-			if (j->tok[slot[at]].parent == j->tok[i].parent &&
-			    !strcmp(json_text(j, slot[at]), json_text(j, i)))
-				json_die(j, i, "duplicate key");
-		slot[at] = i;
+		seen = base_set_at(&set, (uint64_t)j->tok[i].parent,
+		    json_text(j, i), strlen(json_text(j, i)));
+		if (*seen)
+			json_die(j, i, "duplicate key");
+		*seen = 1;
 	}
 }
 
@@ -2364,6 +2438,7 @@ json_parse(struct json *j, const char *file, char *text, size_t len)
 	memset(j, 0, sizeof *j);
 	j->file = file;
 	j->text = text;
+	j->raw = text;
 	j->len = len;
 	if (len > JSON_MAX_SIZE)
 		err_die("%s: larger than %zu MiB", file, JSON_MAX_SIZE >> 20);
@@ -2384,6 +2459,8 @@ json_parse(struct json *j, const char *file, char *text, size_t len)
 		j->tok[0].parent = -1;
 		return;
 	}
+	if (memchr(text, '\\', len))
+		j->raw = base_dupn(text, len);
 	for (i = 0; i < j->ntok; i++)
 		if (j->tok[i].type == JSMN_STRING)
 			json_decode(j, &j->tok[i]);
@@ -2648,10 +2725,11 @@ enum spec_type {
 	T_OBJ,   /* pointer to a struct of its own; NULL when absent */
 	T_LIST,  /* struct spec_list of structs */
 	T_TOKEN, /* int: the token, for whoever reads it later */
-	T_LATER, /* known, not supported: refused when it asks for something */
+	T_LATER, /* known, not supported: refused where it is set */
+	T_ZEROS, /* the same, but zero and empty members ask for nothing */
 };
 
-enum { SPEC_REQUIRED = 1 };
+enum { SPEC_REQUIRED = 1, SPEC_MAP = 2 };
 
 struct spec_shape {
 	const struct spec_field *fields;
@@ -2820,6 +2898,8 @@ struct spec {
 #define FO(key, type, s, m, sh)   { key, type, 0, offsetof(struct s, m), &sh, NULL, 0 }
 #define FW(key, fl, s, m, tab)    { key, T_WORD, fl, offsetof(struct s, m), NULL, tab, LEN(tab) }
 #define LATER(key)                { key, T_LATER, 0, 0, NULL, NULL, 0 }
+#define LATER_MAP(key)            { key, T_LATER, SPEC_MAP, 0, NULL, NULL, 0 }
+#define ZEROS(key)                { key, T_ZEROS, 0, 0, NULL, NULL, 0 }
 #define SHAPE(name, s, f)         static const struct spec_shape name = { f, LEN(f), sizeof(struct s) }
 
 static const struct spec_field spec_f_root[] = {
@@ -2934,14 +3014,14 @@ SHAPE(spec_s_rule, spec_device_rule, spec_f_rule);
 
 static const struct spec_field spec_f_resources[] = {
 	FO("devices", T_LIST, spec_resources, devices, spec_s_rule),
-	LATER("memory"),
-	LATER("cpu"),
-	LATER("pids"),
-	LATER("blockIO"),
+	ZEROS("memory"),
+	ZEROS("cpu"),
+	LATER_MAP("pids"),
+	ZEROS("blockIO"),
 	LATER("hugepageLimits"),
-	LATER("network"),
-	LATER("rdma"),
-	LATER("unified"),
+	ZEROS("network"),
+	LATER_MAP("rdma"),
+	LATER_MAP("unified"),
 };
 SHAPE(spec_s_resources, spec_resources, spec_f_resources);
 
@@ -2985,8 +3065,8 @@ static const struct spec_field spec_f_linux[] = {
 	F( "readonlyPaths",     T_STRS, spec_linux, readonly),
 	LATER("uidMappings"),
 	LATER("gidMappings"),
-	LATER("timeOffsets"),
-	LATER("netDevices"),
+	LATER_MAP("timeOffsets"),
+	LATER_MAP("netDevices"),
 	LATER("intelRdt"),
 	LATER("memoryPolicy"),
 	LATER("personality"),
@@ -3010,6 +3090,8 @@ SHAPE(spec_s_top, spec, spec_f_top);
 #undef FO
 #undef FW
 #undef LATER
+#undef LATER_MAP
+#undef ZEROS
 #undef SHAPE
 /* clang-format on */
 
@@ -3019,12 +3101,12 @@ static void spec_fill(const struct json *j, int i, const struct spec_shape *sh,
 static char **
 spec_strings(const struct json *j, int i)
 {
+	int k, n = 0, end = json_next(j, i);
 	char **list;
-	int k, n = 0;
 
 	json_expect(j, i, JSMN_ARRAY, "an array of strings");
 	list = base_array((size_t)j->tok[i].size + 1, sizeof *list);
-	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+	for (k = i + 1; k < end; k = json_next(j, k))
 		list[n++] = base_dup(json_string(j, k));
 	return list;
 }
@@ -3032,12 +3114,12 @@ spec_strings(const struct json *j, int i)
 static void
 spec_ids(const struct json *j, int i, struct spec_ids *ids)
 {
-	int k;
+	int k, end = json_next(j, i);
 
 	json_expect(j, i, JSMN_ARRAY, "an array of ids");
 	ids->v = base_array((size_t)j->tok[i].size, sizeof *ids->v);
 	ids->set = true;
-	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+	for (k = i + 1; k < end; k = json_next(j, k))
 		ids->v[ids->n++] =
 		    (uint32_t)json_unsigned(j, k, UINT32_MAX - 1);
 }
@@ -3048,11 +3130,11 @@ static uint64_t
 spec_caps(const struct json *j, int i)
 {
 	uint64_t mask = 0, bit;
+	int k, end = json_next(j, i);
 	const char *name;
-	int k;
 
 	json_expect(j, i, JSMN_ARRAY, "an array of capabilities");
-	for (k = i + 1; k < json_next(j, i); k = json_next(j, k)) {
+	for (k = i + 1; k < end; k = json_next(j, k)) {
 		name = json_string(j, k);
 		if (tab_find(tab_cap, LEN(tab_cap), name, &bit) == 0)
 			mask |= (uint64_t)1 << bit;
@@ -3066,12 +3148,12 @@ spec_caps(const struct json *j, int i)
 static void
 spec_map(const struct json *j, int i, struct spec_list *map)
 {
+	int k, end = json_next(j, i);
 	struct spec_pair *p;
-	int k;
 
 	json_expect(j, i, JSMN_OBJECT, "an object");
 	p = map->p = base_array((size_t)j->tok[i].size, sizeof *p);
-	for (k = i + 1; k < json_next(j, i); k = json_next(j, k)) {
+	for (k = i + 1; k < end; k = json_next(j, k)) {
 		p[map->n].tok = k;
 		p[map->n].key = json_text(j, k);
 		p[map->n++].value = json_string(j, k + 1);
@@ -3082,11 +3164,11 @@ static void
 spec_objects(const struct json *j, int i, const struct spec_shape *sh,
     struct spec_list *list)
 {
-	int k;
+	int k, end = json_next(j, i);
 
 	json_expect(j, i, JSMN_ARRAY, "an array");
 	list->p = base_array((size_t)j->tok[i].size, sh->size);
-	for (k = i + 1; k < json_next(j, i); k = json_next(j, k))
+	for (k = i + 1; k < end; k = json_next(j, k))
 		spec_fill(j, k, sh, (char *)list->p + list->n++ * sh->size);
 }
 
@@ -3152,6 +3234,12 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 		*(int *)(void *)at = i;
 		return;
 	case T_LATER:
+		if (j->tok[i].type == JSMN_OBJECT ?
+			!j->tok[i].size && (f->flags & SPEC_MAP) :
+			json_nontrivial(j, i) < 0)
+			return;
+		json_die(j, i, "not supported by this version of ocirt");
+	case T_ZEROS:
 		i = json_nontrivial(j, i);
 		if (i >= 0)
 			json_die(
@@ -3325,6 +3413,12 @@ spec_check_devices(const struct spec *s)
 		    (!d[i].major.set || !d[i].minor.set))
 			json_die(&s->json, d[i].tok,
 			    "'major' and 'minor' are missing");
+		/* what the kernel's dev_t holds */
+		if (d[i].major.v < 0 || d[i].major.v > 0xfff)
+			spec_die(s, &d[i], "major", "out of range (0 to 4095)");
+		if (d[i].minor.v < 0 || d[i].minor.v > 0xfffff)
+			spec_die(
+			    s, &d[i], "minor", "out of range (0 to 1048575)");
 	}
 	if (!s->linux_->resources)
 		return;
@@ -3953,14 +4047,17 @@ plan_dev(struct plan *p, const struct host *host)
 static void
 plan_paths(struct plan *p, enum plan_op op, char *const *list)
 {
-	size_t i, k;
+	struct base_set set;
+	size_t *seen;
 
-	for (i = 0; list && list[i]; i++) {
-		for (k = 0; k < i; k++)
-			if (!strcmp(list[k], list[i]))
-				break;
-		if (k == i)
-			plan_add(p, op, list[i]);
+	if (!list || !*list)
+		return;
+	base_set_init(&set, base_count(list));
+	for (; *list; list++) {
+		seen = base_set_at(&set, 0, *list, strlen(*list));
+		if (!*seen)
+			plan_add(p, op, *list);
+		*seen = 1;
 	}
 }
 
@@ -4370,9 +4467,9 @@ state_roots(const char *given)
 		list[n++] = env;
 	list[n++] = STATEDIR;
 	env = getenv("XDG_RUNTIME_DIR");
-	if (geteuid() != 0 && env && *env)
+	if (sys_euid() != 0 && env && *env)
 		list[n++] = base_fmt("%s/ocirt", env);
-	list[n++] = base_fmt("/dev/shm/ocirt-%u", (unsigned)geteuid());
+	list[n++] = base_fmt("/dev/shm/ocirt-%u", (unsigned)sys_euid());
 	return list;
 }
 
@@ -4382,7 +4479,7 @@ state_root_is_ours(int fd)
 {
 	struct stat st;
 
-	return fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	return fstat(fd, &st) == 0 && st.st_uid == sys_euid() &&
 	       (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
 }
 
@@ -4528,7 +4625,7 @@ state_load(void *arg)
 	char *text;
 	size_t len;
 
-	text = sys_read_file(st->dir, STATE_FILE, &len);
+	text = sys_read_regular(st->dir, STATE_FILE, O_NOFOLLOW, 1 << 24, &len);
 	if (!text)
 		err_die("read %s:", STATE_FILE);
 	json_parse(&j, STATE_FILE, text, len);
@@ -4941,7 +5038,8 @@ cg_make(struct plan *p)
 		cpuset =
 		    plan_has_word(p->cgroups[i].hier->controllers, "cpuset");
 		r = cg_try_mkdir(p->cgroups[i].dir, cpuset);
-		if (r < 0 && geteuid() != 0 && !p->spec->linux_->cgroups_path &&
+		if (r < 0 && sys_euid() != 0 &&
+		    !p->spec->linux_->cgroups_path &&
 		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
 			err_note("no cgroup is delegated to this user: "
 				 "running without");
@@ -6437,7 +6535,8 @@ scmp_action(
 	data = v == SCMP_ACT_ERRNO(0) || v == SCMP_ACT_TRACE(0);
 	if (ret->set && !data)
 		json_die(j, tok, "an errno value with %s", name);
-	if (ret->set && ret->v > 0xffff)
+	/* libseccomp's MAX_ERRNO is not one of them */
+	if (ret->set && ret->v > (v == SCMP_ACT_ERRNO(0) ? 4094 : 0xffff))
 		json_die(j, tok, "errno value out of range");
 	return (uint32_t)v | (data ? (uint32_t)(ret->set ? ret->v : EPERM) : 0);
 }
@@ -6492,7 +6591,8 @@ scmp_rules(scmp_filter_ctx ctx, const struct spec *s, uint32_t def)
 {
 	const struct spec_scmp_rule *r = s->linux_->seccomp->rules.p;
 	uint32_t action;
-	size_t i;
+	const struct spec_scmp_arg *a;
+	size_t i, k;
 	char **name;
 	int nr;
 
@@ -6501,6 +6601,9 @@ scmp_rules(scmp_filter_ctx ctx, const struct spec *s, uint32_t def)
 		    &s->json, r[i].tok, r[i].action, &r[i].errno_ret);
 		if (!r[i].names[0])
 			json_die(&s->json, r[i].tok, "'names' is empty");
+		a = r[i].args.p;
+		for (k = 0; k < r[i].args.n; k++)
+			scmp_compare(&s->json, &a[k]);
 		for (name = r[i].names; action != def && *name; name++) {
 			nr = seccomp_syscall_resolve_name(*name);
 			if (nr != __NR_SCMP_ERROR)
@@ -7655,24 +7758,19 @@ run_abs(const char *path)
 	return base_abs(cwd, path ? path : ".");
 }
 
-/* A regular file, whole, writable in memory; never blocks on a FIFO. */
+/* A JSON file that the user names. NULL only when there is none. */
 static char *
 run_read_json(const char *path, size_t *len)
 {
-	CLOSEFD int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_NONBLOCK, 0);
-	struct stat st;
-	char *text;
+	char *text = sys_read_regular(AT_FDCWD, path, 0, JSON_MAX_SIZE, len);
 
-	if (fd < 0)
-		return NULL;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		errno = EINVAL;
+	if (text || errno == ENOENT)
+		return text;
+	if (errno == EINVAL)
 		err_die("%s is not a regular file", path);
-	}
-	text = sys_read_fd(fd, JSON_MAX_SIZE, len);
-	if (!text)
-		err_die("read %s:", path);
-	return text;
+	if (errno == EFBIG)
+		err_die("%s: larger than %zu MiB", path, JSON_MAX_SIZE >> 20);
+	err_die("read %s:", path);
 }
 
 /* Read and check the bundle. Nothing is done to the machine yet. */
@@ -7684,11 +7782,9 @@ run_read_bundle(struct run *r)
 	r->bundle = run_abs(r->opts->bundle);
 	text = run_read_json(
 	    base_fmt("%s/config.json", r->bundle), &r->config_len);
-	if (!text && errno == ENOENT)
+	if (!text)
 		err_die("JSON specification file config.json not found in %s",
 		    r->bundle);
-	if (!text)
-		err_die("read %s/config.json:", r->bundle);
 	r->config = base_dupn(text, r->config_len);
 	r->spec = spec_read("config.json", text, r->config_len);
 }
@@ -7699,32 +7795,19 @@ static char **
 run_environment(char **env)
 {
 	static char *none[] = { NULL };
-	size_t n = 0, size = 64, at, i, k = 0, len;
+	size_t n = base_count(env), i, k = 0, *at;
+	struct base_set set;
 	char **out;
-	size_t *slot;
-	uint64_t h;
-	const char *c;
 
-	if (!env)
+	if (!n)
 		return none;
-	while (env[n])
-		n++;
-	while (size < n * 2)
-		size *= 2;
 	out = base_array(n + 1, sizeof *out);
-	slot = base_array(size, sizeof *slot);
+	base_set_init(&set, n);
 	for (i = 0; i < n; i++) {
-		h = 14695981039346656037u;
-		for (c = env[i]; *c && *c != '='; c++)
-			h = (h ^ (unsigned char)*c) * 1099511628211u;
-		h ^= h >> 29;
-		len = (size_t)(c - env[i]) + 1;
-		for (at = h & (size - 1); slot[at]; at = (at + 1) & (size - 1))
-			if (!strncmp(out[slot[at] - 1], env[i], len))
-				break;
-		if (!slot[at])
-			slot[at] = ++k;
-		out[slot[at] - 1] = env[i];
+		at = base_set_at(&set, 0, env[i], strcspn(env[i], "="));
+		if (!*at)
+			*at = ++k;
+		out[*at - 1] = env[i];
 	}
 	return out;
 }
@@ -7957,8 +8040,8 @@ run_fill_state(struct run *r)
 	st->rootfs = r->plan->rootfs;
 	st->created = base_time(&now, 9);
 	st->owner_pid.v = getpid();
-	st->owner_start.v = (int64_t)sys_start_time(getpid());
-	st->uid.v = geteuid();
+	st->owner_start.v = (int64_t)sys_start_time((pid_t)st->owner_pid.v);
+	st->uid.v = sys_euid();
 	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
 	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
 		    hook_any(r->spec, HOOK_POSTSTOP);
@@ -8272,7 +8355,8 @@ static struct spec *
 run_saved_spec(const struct state *st)
 {
 	size_t len;
-	char *text = sys_read_file(st->dir, STATE_CONFIG, &len);
+	char *text = sys_read_regular(
+	    st->dir, STATE_CONFIG, O_NOFOLLOW, JSON_MAX_SIZE, &len);
 
 	if (!text)
 		err_die("read the copy of config.json:");
@@ -9913,14 +9997,16 @@ cmd_main(char **argv)
 	n = cmd_parse(&o, c, ++copy);
 	if (o.help)
 		return cmd_help(&o, (char *[]){ base_dup(c->name), NULL });
+	cmd_check_count(&o, c, n);
 	if (c->bit == C_EXEC)
 		err.status = 255;
-	cmd_check_count(&o, c, n);
 	if (o.pidfd_socket)
 		err_die(
 		    "--pidfd-socket is not supported by this version of ocirt");
-	err_push("%s%s%s", c->name, n && c->bit != C_HELP ? " " : "",
-	    n && c->bit != C_HELP ? copy[0] : "");
+	if (n && *copy[0] && c->bit != C_HELP)
+		err_push("%s %s", c->name, copy[0]);
+	else
+		err_push("%s", c->name);
 	if (c->bit & C_START_ANY)
 		run_seal(argv);
 	return c->run(&o, copy);

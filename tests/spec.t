@@ -691,7 +691,7 @@ if [ "$seccomp" = 1 ]; then
 	done
 	take 'ERRNO has a defaultErrnoRet' linux seccomp \
 		'{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}'
-	take 'errnoRet 4095 is taken' scmp_rule errnoRet 4095
+	take 'errnoRet 4094 is taken' scmp_rule errnoRet 4094
 	for v in 4096 65536; do
 		refuse "errnoRet $v is refused" scmp_rule errnoRet $v \
 			'linux.seccomp.syscalls[0]: errno value out of range'
