@@ -2616,6 +2616,19 @@ json_nontrivial(const struct json *j, int i)
 	return -1;
 }
 
+/* The first value in i that is no container, or i itself. */
+static int
+json_first_scalar(const struct json *j, int i)
+{
+	int k, end = json_next(j, i);
+
+	for (k = i; k < end; k++)
+		if (!json_is_key(j, k) && j->tok[k].type != JSMN_OBJECT &&
+		    j->tok[k].type != JSMN_ARRAY)
+			return k;
+	return i;
+}
+
 /* ---- writing ---- */
 
 /* indent 0: all on one line. */
@@ -2725,8 +2738,8 @@ enum spec_type {
 	T_OBJ,   /* pointer to a struct of its own; NULL when absent */
 	T_LIST,  /* struct spec_list of structs */
 	T_TOKEN, /* int: the token, for whoever reads it later */
-	T_LATER, /* known, not supported: refused where it is set */
-	T_ZEROS, /* the same, but zero and empty members ask for nothing */
+	T_LATER, /* known, not supported: refused when it asks for something */
+	T_NEVER, /* the same, and zero asks for something */
 };
 
 enum { SPEC_REQUIRED = 1, SPEC_MAP = 2 };
@@ -2898,8 +2911,8 @@ struct spec {
 #define FO(key, type, s, m, sh)   { key, type, 0, offsetof(struct s, m), &sh, NULL, 0 }
 #define FW(key, fl, s, m, tab)    { key, T_WORD, fl, offsetof(struct s, m), NULL, tab, LEN(tab) }
 #define LATER(key)                { key, T_LATER, 0, 0, NULL, NULL, 0 }
-#define LATER_MAP(key)            { key, T_LATER, SPEC_MAP, 0, NULL, NULL, 0 }
-#define ZEROS(key)                { key, T_ZEROS, 0, 0, NULL, NULL, 0 }
+#define NEVER_MAP(key)            { key, T_NEVER, SPEC_MAP, 0, NULL, NULL, 0 }
+#define NEVER(key)                { key, T_NEVER, 0, 0, NULL, NULL, 0 }
 #define SHAPE(name, s, f)         static const struct spec_shape name = { f, LEN(f), sizeof(struct s) }
 
 static const struct spec_field spec_f_root[] = {
@@ -3014,14 +3027,14 @@ SHAPE(spec_s_rule, spec_device_rule, spec_f_rule);
 
 static const struct spec_field spec_f_resources[] = {
 	FO("devices", T_LIST, spec_resources, devices, spec_s_rule),
-	ZEROS("memory"),
-	ZEROS("cpu"),
-	LATER_MAP("pids"),
-	ZEROS("blockIO"),
+	LATER("memory"),
+	LATER("cpu"),
+	NEVER_MAP("pids"),
+	LATER("blockIO"),
 	LATER("hugepageLimits"),
-	ZEROS("network"),
-	LATER_MAP("rdma"),
-	LATER_MAP("unified"),
+	LATER("network"),
+	NEVER_MAP("rdma"),
+	NEVER_MAP("unified"),
 };
 SHAPE(spec_s_resources, spec_resources, spec_f_resources);
 
@@ -3065,9 +3078,9 @@ static const struct spec_field spec_f_linux[] = {
 	F( "readonlyPaths",     T_STRS, spec_linux, readonly),
 	LATER("uidMappings"),
 	LATER("gidMappings"),
-	LATER_MAP("timeOffsets"),
-	LATER_MAP("netDevices"),
-	LATER("intelRdt"),
+	LATER("timeOffsets"),
+	NEVER_MAP("netDevices"),
+	NEVER("intelRdt"),
 	LATER("memoryPolicy"),
 	LATER("personality"),
 };
@@ -3090,8 +3103,8 @@ SHAPE(spec_s_top, spec, spec_f_top);
 #undef FO
 #undef FW
 #undef LATER
-#undef LATER_MAP
-#undef ZEROS
+#undef NEVER_MAP
+#undef NEVER
 #undef SHAPE
 /* clang-format on */
 
@@ -3234,17 +3247,16 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 		*(int *)(void *)at = i;
 		return;
 	case T_LATER:
-		if (j->tok[i].type == JSMN_OBJECT ?
-			!j->tok[i].size && (f->flags & SPEC_MAP) :
-			json_nontrivial(j, i) < 0)
-			return;
-		json_die(j, i, "not supported by this version of ocirt");
-	case T_ZEROS:
 		i = json_nontrivial(j, i);
 		if (i >= 0)
 			json_die(
 			    j, i, "not supported by this version of ocirt");
 		return;
+	case T_NEVER:
+		if (f->flags & SPEC_MAP && !j->tok[i].size)
+			return;
+		i = json_first_scalar(j, i);
+		json_die(j, i, "not supported by this version of ocirt");
 	}
 }
 
@@ -4516,6 +4528,14 @@ state_open_root(const char *path, bool make)
 	return fd;
 }
 
+/* Was anything recorded at all? A create killed at its very first step has
+ * made nothing but the directory. */
+static bool
+state_has_journal(const struct state *st)
+{
+	return faccessat(st->dir, STATE_FILE, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 /* Is the directory still linked? A lock on a removed one protects nothing. */
 static bool
 state_is_linked(const struct state *st)
@@ -5004,12 +5024,25 @@ cg_kill_all(char *const *dirs)
 	for (i = 0; dirs && dirs[i]; i++)
 		sys_write_file(
 		    AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]), "1");
+	cg_thaw(dirs);
 	while (cg_signal(dirs, SIGKILL)) {
 		if (sys_now() > end)
 			return false;
 		sys_pause(2);
 	}
 	return true;
+}
+
+/* A frozen process does not die: let it run (v1 freezer, v2 cgroup.freeze). */
+static void
+cg_thaw(char *const *dirs)
+{
+	for (; dirs && *dirs; dirs++) {
+		sys_write_file(
+		    AT_FDCWD, base_fmt("%s/freezer.state", *dirs), "THAWED");
+		sys_write_file(
+		    AT_FDCWD, base_fmt("%s/cgroup.freeze", *dirs), "0");
+	}
 }
 
 static void
@@ -8312,12 +8345,12 @@ run_lock(struct state *st)
 	return state_is_linked(st);
 }
 
-/* Its process is gone, if only as a zombie. false after the deadline. */
+/* Its process is gone, if only as a zombie. false after ms. */
 static bool
-run_await_death(const struct state *st, int pidfd)
+run_await_death(const struct state *st, int pidfd, int ms)
 {
 	struct pollfd p = { .fd = pidfd, .events = POLLIN };
-	int64_t end = sys_now() + CG_DEADLINE;
+	int64_t end = sys_now() + ms;
 
 	while (state_lives(&st->pid, &st->start_time)) {
 		if (sys_now() > end)
@@ -8346,7 +8379,10 @@ run_kill_init(const struct state *st)
 
 	if (run_open_init(st, &pidfd))
 		sys_signal(pidfd, (pid_t)st->pid.v, SIGKILL);
-	if (!run_await_death(st, pidfd))
+	if (run_await_death(st, pidfd, 20))
+		return;
+	cg_thaw(st->cgroups);
+	if (!run_await_death(st, pidfd, CG_DEADLINE))
 		err_die("container init does not die");
 }
 
@@ -8473,6 +8509,8 @@ run_kill(const struct run_opts *o, const char *id, int sig)
 		cg_signal(st.cgroups, sig);
 		return 0;
 	}
+	if (sig == SIGKILL)
+		cg_thaw(st.cgroups);
 	if (sys_signal(pidfd, (pid_t)st.pid.v, sig) < 0)
 		err_die(
 		    errno == ESRCH ? "container not running" : "send signal:");
@@ -8494,6 +8532,39 @@ run_stop_owner(struct state *st)
 				"not stop");
 		sys_pause(5);
 	}
+}
+
+static void
+run_load_saved_spec(void *arg)
+{
+	struct run *r = arg;
+
+	r->spec = run_saved_spec(&r->state);
+}
+
+/* The journal is lost or damaged. Where the cgroups are follows from the copy
+ * of config.json and this host, as it did at create; all in them is killed. */
+static void
+run_recover(struct state *st)
+{
+	static struct host host;
+	struct run r = { .state = *st };
+	struct plan p = { .id = st->id };
+	size_t i;
+
+	if (!err_try(run_load_saved_spec, &r)) {
+		err_say("state and config of the container are damaged: "
+			"processes and cgroups of it may be left");
+		return;
+	}
+	plan_probe(&host);
+	p.spec = r.spec;
+	plan_cgroups(&p, &host);
+	st->cgroups = base_array(p.ncgroups + 1, sizeof *st->cgroups);
+	for (i = 0; i < p.ncgroups; i++)
+		st->cgroups[i] = base_dup(p.cgroups[i].dir);
+	st->bundle = "/";
+	st->hooks = hook_any(r.spec, HOOK_POSTSTOP);
 }
 
 static int
@@ -8522,9 +8593,10 @@ run_delete(const struct run_opts *o, const char *id)
 	if (!run_lock(&st))
 		return 0;
 	state_try_load(&st);
-	if (!st.phase && !o->force)
-		err_warn(
-		    "state of %s was damaged: its cgroups are not known", id);
+	if (!st.phase && !o->force && state_has_journal(&st))
+		err_die("state of the container is damaged (hint: --force)");
+	if (!st.phase)
+		run_recover(&st);
 	run_delete_dead(o, &st);
 	return 0;
 }
@@ -8839,10 +8911,10 @@ show_collect(struct show_list *l, const char *root, bool given)
 	DIR *dir;
 
 	if (fd < 0) {
-		if (given || errno != ENOENT)
-			err_warn("state directory %s:", root);
 		if (given)
 			err_die("state directory %s:", root);
+		if (errno != ENOENT)
+			err_warn("state directory %s:", root);
 		return;
 	}
 	if (!(dir = fdopendir(fd)))
