@@ -5013,6 +5013,18 @@ cg_signal(char *const *dirs, int sig)
 	return ids.n;
 }
 
+/* A frozen process does not die: let it run (v1 freezer, v2 cgroup.freeze). */
+static void
+cg_thaw(char *const *dirs)
+{
+	for (; dirs && *dirs; dirs++) {
+		sys_write_file(
+		    AT_FDCWD, base_fmt("%s/freezer.state", *dirs), "THAWED");
+		sys_write_file(
+		    AT_FDCWD, base_fmt("%s/cgroup.freeze", *dirs), "0");
+	}
+}
+
 /* No process is left in the cgroups: cgroup.kill (Linux 5.14) where there is
  * v2, and kill until the list stays empty. false after the deadline. */
 static bool
@@ -5031,18 +5043,6 @@ cg_kill_all(char *const *dirs)
 		sys_pause(2);
 	}
 	return true;
-}
-
-/* A frozen process does not die: let it run (v1 freezer, v2 cgroup.freeze). */
-static void
-cg_thaw(char *const *dirs)
-{
-	for (; dirs && *dirs; dirs++) {
-		sys_write_file(
-		    AT_FDCWD, base_fmt("%s/freezer.state", *dirs), "THAWED");
-		sys_write_file(
-		    AT_FDCWD, base_fmt("%s/cgroup.freeze", *dirs), "0");
-	}
 }
 
 static void
