@@ -59,6 +59,7 @@
 /* == 1 PORT ============================================ port_ ==== [rows]
  * Owns:   what the C library's headers lack.
  * Calls:  nothing.
+ * Runs:   nowhere: numbers and shapes, no code.
  * Change: numbers are the kernel's ABI, written out, so that an old header on
  *         the build host loses nothing. Switches are always 0 or 1 (-Wundef).
  */
@@ -193,6 +194,28 @@
 #define PORT_KEYCTL_JOIN       1
 #define PORT_KEYCTL_SETPERM    5
 /* clang-format on */
+
+/* 32-bit CPUs have older calls with 16-bit ids under the plain names. */
+#ifdef SYS_setresuid32
+#define PORT_SETRESUID SYS_setresuid32
+#define PORT_SETRESGID SYS_setresgid32
+#define PORT_SETGROUPS SYS_setgroups32
+#else
+#define PORT_SETRESUID SYS_setresuid
+#define PORT_SETRESGID SYS_setresgid
+#define PORT_SETGROUPS SYS_setgroups
+#endif
+
+/* clone(2) as fork; s390 swaps the first two arguments. */
+#ifdef __s390__
+#define PORT_CLONE(flags) syscall(SYS_clone, NULL, flags, 0, 0, 0)
+#else
+#define PORT_CLONE(flags) syscall(SYS_clone, flags, NULL, 0, 0, 0)
+#endif
+
+#ifndef SIGSTKFLT /* not on MIPS */
+#define SIGSTKFLT -1
+#endif
 
 struct port_open_how {
 	uint64_t flags, mode, resolve;
@@ -433,11 +456,29 @@ base_put_json(struct text *t, const char *s)
 		} else if (len == 1 &&
 			   ((unsigned char)*s < 0x20 || *s == 127)) {
 			base_putf(t, "\\u%04x", (unsigned char)*s);
+		} else if (len == 2 && (unsigned char)s[0] == 0xc2 &&
+			   (unsigned char)s[1] < 0xa0) {
+			base_putf(t, "\\u%04x", (unsigned char)s[1]);
 		} else {
 			base_put(t, s, len);
 		}
 	}
 	base_put(t, "\"", 1);
+}
+
+/* s for a line that people read: as it is when it is one plain word, else as
+ * JSON has it, so that nothing in it can end the line or drive a terminal. */
+static void
+base_put_word(struct text *t, const char *s)
+{
+	const char *c;
+
+	for (c = s; *c > 0x20 && *c < 127 && *c != '"' && *c != '\\'; c++)
+		;
+	if (*c || !*s)
+		base_put_json(t, s);
+	else
+		base_puts(t, s);
 }
 
 /* Decimal digits only: no sign, no space, no leading zero. -1 when s is not
@@ -1491,11 +1532,7 @@ sys_clone(uint64_t flags, int cgroup, bool *in_cgroup)
 	    syscall(__NR_clone3, &a, offsetof(struct port_clone_args, set_tid));
 	if (pid >= 0 || !sys_lacks(errno))
 		return (pid_t)pid;
-#if defined(__s390__) || defined(__s390x__)
-	return (pid_t)syscall(SYS_clone, NULL, flags | SIGCHLD, 0, 0, 0);
-#else
-	return (pid_t)syscall(SYS_clone, flags | SIGCHLD, NULL, 0, 0, 0);
-#endif
+	return (pid_t)PORT_CLONE(flags | SIGCHLD);
 }
 
 static pid_t
@@ -1695,7 +1732,8 @@ sys_mount_setattr(
 
 /* == 5 TAB ============================================ tab_ ==== [rows]
  * Owns:   every word of the runtime spec that stands for a number.
- * Calls:  nothing.
+ * Calls:  BASE.
+ * Runs:   parent and child.
  * Change: add a row. Rows are in the order of the kernel header or the spec.
  *         Numbers that are one on all architectures are written out.
  */
@@ -1794,9 +1832,7 @@ static const struct word tab_signal[] = {
 	{ "PROF",   SIGPROF   }, { "WINCH",  SIGWINCH  },
 	{ "IO",     SIGIO     }, { "POLL",   SIGPOLL   },
 	{ "PWR",    SIGPWR    }, { "SYS",    SIGSYS    },
-#ifdef SIGSTKFLT
 	{ "STKFLT", SIGSTKFLT },
-#endif
 };
 
 /* Namespaces. file: below /proc/PID/ns. flag: of clone(2). */
@@ -2701,6 +2737,16 @@ json_put_bool(struct json_out *o, const char *key, bool v)
 {
 	json_put_key(o, key);
 	base_puts(&o->t, v ? "true" : "false");
+}
+
+static void
+json_put_words(
+    struct json_out *o, const char *key, const struct word *w, size_t n)
+{
+	json_put_open(o, key, '[');
+	for (; n--; w++)
+		json_put_string(o, NULL, w->name);
+	json_put_close(o, ']');
 }
 
 static void
@@ -4203,24 +4249,39 @@ plan_print_pair(struct plan_out *o, const char *key, const char *value)
 {
 	if (!value || !*value)
 		return;
-	if (o->json)
+	if (o->json) {
 		json_put_string(&o->j, key, value);
-	else
-		base_putf(&o->t, " %s %s", key, value);
+		return;
+	}
+	base_putf(&o->t, " %s ", key);
+	base_put_word(&o->t, value);
+}
+
+/* "shared,slave": propagation in the order in which it is set. */
+static char *
+plan_prop_words(const struct plan_step *st)
+{
+	struct text t = { 0 };
+	size_t i;
+
+	base_puts(&t, "");
+	for (i = 0; i < st->nprops; i++)
+		base_putf(&t, "%s%s", i ? "," : "",
+		    tab_word(
+			tab_propagation, LEN(tab_propagation), st->props[i]));
+	return t.p;
 }
 
 static void
 plan_print_step(struct plan_out *o, const struct plan_step *st)
 {
-	size_t i;
-
-	if (o->json)
-		json_put_open(&o->j, NULL, '{');
-	else
-		base_putf(&o->t, "%-12s %s", plan_op_name[st->op], st->target);
 	if (o->json) {
+		json_put_open(&o->j, NULL, '{');
 		json_put_string(&o->j, "op", plan_op_name[st->op]);
 		json_put_string(&o->j, "target", st->target);
+	} else {
+		base_putf(&o->t, "%-12s ", plan_op_name[st->op]);
+		base_put_word(&o->t, st->target);
 	}
 	plan_print_pair(o, "type", st->type);
 	plan_print_pair(o, "source", st->source);
@@ -4229,15 +4290,12 @@ plan_print_step(struct plan_out *o, const struct plan_step *st)
 	plan_print_pair(o, "recursive", plan_attr_words(st->rec_set));
 	plan_print_pair(o, "recursive-cleared", plan_attr_words(st->rec_clear));
 	plan_print_pair(o, "data", st->data);
-	for (i = 0; i < st->nprops; i++)
-		plan_print_pair(o, i ? "then" : "propagation",
-		    tab_word(
-			tab_propagation, LEN(tab_propagation), st->props[i]));
+	plan_print_pair(o, "propagation", plan_prop_words(st));
 	if (st->op == OP_DEVICE) {
 		plan_print_pair(o, "node",
 		    S_ISFIFO(st->mode) ?
 			"p" :
-			base_fmt("%c %u:%u", S_ISBLK(st->mode) ? 'b' : 'c',
+			base_fmt("%c:%u:%u", S_ISBLK(st->mode) ? 'b' : 'c',
 			    major(st->dev), minor(st->dev)));
 		plan_print_pair(o, "mode", base_fmt("%04o", st->mode & 07777));
 		plan_print_pair(
@@ -4247,16 +4305,6 @@ plan_print_step(struct plan_out *o, const struct plan_step *st)
 		json_put_close(&o->j, '}');
 	else
 		base_puts(&o->t, "\n");
-}
-
-/* A line of its own: "key value". */
-static void
-plan_print_line(struct plan_out *o, const char *key, const char *value)
-{
-	if (o->json)
-		json_put_string(&o->j, key, value);
-	else if (value)
-		base_putf(&o->t, "%-12s %s\n", key, value);
 }
 
 static void
@@ -4269,9 +4317,23 @@ plan_print_list(struct plan_out *o, const char *key, char *const *list)
 		return;
 	}
 	base_putf(&o->t, "%-12s", key);
-	for (; *list; list++)
-		base_putf(&o->t, " %s", *list);
+	for (; *list; list++) {
+		base_puts(&o->t, " ");
+		base_put_word(&o->t, *list);
+	}
 	base_puts(&o->t, "\n");
+}
+
+/* A line of its own: "key value". */
+static void
+plan_print_line(struct plan_out *o, const char *key, const char *value)
+{
+	char *const list[] = { (char *)(uintptr_t)value, NULL };
+
+	if (o->json)
+		json_put_string(&o->j, key, value);
+	else if (value)
+		plan_print_list(o, key, list);
 }
 
 static void
@@ -6206,16 +6268,6 @@ tty_send_console(const char *path, int master, const char *name)
  *         the parent.
  * Change: each order below is forced by the kernel; see the comments.
  */
-#ifdef SYS_setresuid32
-#define CRED_SETRESUID SYS_setresuid32
-#define CRED_SETRESGID SYS_setresgid32
-#define CRED_SETGROUPS SYS_setgroups32
-#else
-#define CRED_SETRESUID SYS_setresuid
-#define CRED_SETRESGID SYS_setresgid
-#define CRED_SETGROUPS SYS_setgroups
-#endif
-
 /* What a process can be given: our own permitted set. */
 static uint64_t
 cred_have(void)
@@ -6314,12 +6366,12 @@ cred_ids(const struct spec_process *p)
 
 	if (uid && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		err_die("keep capabilities:");
-	if (syscall(CRED_SETGROUPS, u ? u->groups.n : 0,
+	if (syscall(PORT_SETGROUPS, u ? u->groups.n : 0,
 		u ? u->groups.v : NULL) < 0)
 		err_die("set additional groups:");
-	if (syscall(CRED_SETRESGID, gid, gid, gid) < 0)
+	if (syscall(PORT_SETRESGID, gid, gid, gid) < 0)
 		err_die("set gid %u:", gid);
-	if (syscall(CRED_SETRESUID, uid, uid, uid) < 0)
+	if (syscall(PORT_SETRESUID, uid, uid, uid) < 0)
 		err_die("set uid %u:", uid);
 }
 
@@ -6498,7 +6550,7 @@ struct scmp_program {
 #if SECCOMP
 /* clang-format off */
 /* linux/seccomp.h */
-static const struct word tab_scmp_flag[] = {
+static const struct word scmp_flag_words[] = {
 	{ "SECCOMP_FILTER_FLAG_TSYNC",      1 },
 	{ "SECCOMP_FILTER_FLAG_LOG",        2 },
 	{ "SECCOMP_FILTER_FLAG_SPEC_ALLOW", SCMP_FLAG_SPEC_ALLOW },
@@ -6506,7 +6558,7 @@ static const struct word tab_scmp_flag[] = {
 };
 
 /* Data of ERRNO and TRACE comes from errnoRet. */
-static const struct word tab_scmp_action[] = {
+static const struct word scmp_action_words[] = {
 	{ "SCMP_ACT_KILL",         SCMP_ACT_KILL         },
 	{ "SCMP_ACT_KILL_PROCESS", SCMP_ACT_KILL_PROCESS },
 	{ "SCMP_ACT_KILL_THREAD",  SCMP_ACT_KILL_THREAD  },
@@ -6517,7 +6569,7 @@ static const struct word tab_scmp_action[] = {
 	{ "SCMP_ACT_LOG",          SCMP_ACT_LOG          },
 };
 
-static const struct word tab_scmp_op[] = {
+static const struct word scmp_op_words[] = {
 	{ "SCMP_CMP_NE",        SCMP_CMP_NE        },
 	{ "SCMP_CMP_LT",        SCMP_CMP_LT        },
 	{ "SCMP_CMP_LE",        SCMP_CMP_LE        },
@@ -6527,7 +6579,7 @@ static const struct word tab_scmp_op[] = {
 	{ "SCMP_CMP_MASKED_EQ", SCMP_CMP_MASKED_EQ },
 };
 
-static const struct word tab_scmp_arch[] = {
+static const struct word scmp_arch_words[] = {
 	{ "SCMP_ARCH_X86",         SCMP_ARCH_X86         },
 	{ "SCMP_ARCH_X86_64",      SCMP_ARCH_X86_64      },
 	{ "SCMP_ARCH_X32",         SCMP_ARCH_X32         },
@@ -6563,7 +6615,7 @@ scmp_action(
 		json_die(j, tok,
 		    "SCMP_ACT_NOTIFY is not supported by this version of "
 		    "ocirt");
-	if (tab_find(tab_scmp_action, LEN(tab_scmp_action), name, &v) < 0)
+	if (tab_find(scmp_action_words, LEN(scmp_action_words), name, &v) < 0)
 		json_die(j, tok, "unknown action '%s'", name);
 	data = v == SCMP_ACT_ERRNO(0) || v == SCMP_ACT_TRACE(0);
 	if (ret->set && !data)
@@ -6581,7 +6633,7 @@ scmp_compare(const struct json *j, const struct spec_scmp_arg *a)
 
 	if (a->index.v > 5)
 		json_die(j, a->tok, "argument index above 5");
-	if (tab_find(tab_scmp_op, LEN(tab_scmp_op), a->op, &op) < 0)
+	if (tab_find(scmp_op_words, LEN(scmp_op_words), a->op, &op) < 0)
 		json_die(j, a->tok, "unknown operator '%s'", a->op);
 	return SCMP_CMP((unsigned)a->index.v, (enum scmp_compare)op,
 	    (uint64_t)a->value.v, (uint64_t)a->value_two.v);
@@ -6658,7 +6710,7 @@ scmp_archs(scmp_filter_ctx ctx, const struct spec *s)
 	int e;
 
 	for (; a && *a; a++) {
-		if (tab_find(tab_scmp_arch, LEN(tab_scmp_arch), *a, &v) < 0)
+		if (tab_find(scmp_arch_words, LEN(scmp_arch_words), *a, &v) < 0)
 			spec_die(s, s->linux_->seccomp, "architectures",
 			    "unknown architecture '%s'", *a);
 		e = seccomp_arch_add(ctx, (uint32_t)v);
@@ -6677,7 +6729,7 @@ scmp_flags(struct scmp_program *p, const struct spec *s)
 	if (!f)
 		p->flags = SCMP_FLAG_SPEC_ALLOW;
 	for (; f && *f; f++) {
-		if (tab_find(tab_scmp_flag, LEN(tab_scmp_flag), *f, &v) < 0)
+		if (tab_find(scmp_flag_words, LEN(scmp_flag_words), *f, &v) < 0)
 			spec_die(s, s->linux_->seccomp, "flags",
 			    "unknown flag '%s'", *f);
 		p->flags |= (unsigned)v;
@@ -6742,6 +6794,23 @@ scmp_compile(const struct spec *s)
 	seccomp_release(ctx);
 	return p;
 }
+
+static void
+scmp_put_features(struct json_out *o)
+{
+	json_put_words(o, "actions", scmp_action_words, LEN(scmp_action_words));
+	json_put_words(o, "operators", scmp_op_words, LEN(scmp_op_words));
+	json_put_words(o, "archs", scmp_arch_words, LEN(scmp_arch_words));
+	json_put_words(o, "knownFlags", scmp_flag_words, LEN(scmp_flag_words));
+}
+
+static void
+scmp_put_version(struct text *t)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	base_putf(t, "libseccomp: %u.%u.%u\n", v->major, v->minor, v->micro);
+}
 #else
 static struct scmp_program *
 scmp_compile(const struct spec *s)
@@ -6749,6 +6818,18 @@ scmp_compile(const struct spec *s)
 	if (s->linux_ && s->linux_->seccomp)
 		err_die("built without seccomp");
 	return NULL;
+}
+
+static void
+scmp_put_features(struct json_out *o)
+{
+	(void)o;
+}
+
+static void
+scmp_put_version(struct text *t)
+{
+	(void)t;
 }
 #endif
 
@@ -7846,7 +7927,8 @@ run_environment(char **env)
 }
 
 /* Which of 3, 4, ... the program gets: those that systemd passed to us and
- * those of --preserve-fds. They must be open. */
+ * those of --preserve-fds. They must be open, and not be our own, which are
+ * close-on-exec as one that came through our execve cannot be. */
 static int
 run_preserve(const struct run_opts *o, bool listen, char ***env)
 {
@@ -7854,6 +7936,7 @@ run_preserve(const struct run_opts *o, bool listen, char ***env)
 	uint64_t n = 0, more = 0, self;
 	char **grown;
 	size_t k = 0, i;
+	int fl;
 
 	if (listen && fds && pid && base_number(fds, 1024, &n) == 0 &&
 	    base_number(pid, INT_MAX, &self) == 0 &&
@@ -7872,9 +7955,11 @@ run_preserve(const struct run_opts *o, bool listen, char ***env)
 	if (o->preserve_fds && base_number(o->preserve_fds, 1024, &more) < 0)
 		err_die("--preserve-fds: '%s' is no number", o->preserve_fds);
 	for (i = 0; i < n + more; i++)
-		if (fcntl((int)i + 3, F_GETFD) < 0)
+		if ((fl = fcntl((int)i + 3, F_GETFD)) & FD_CLOEXEC) {
+			errno = EBADF;
 			err_die("unable to stat preserved-fd %zu (of %llu):", i,
 			    (unsigned long long)(n + more));
+		}
 	return (int)(n + more);
 }
 
@@ -7960,7 +8045,7 @@ run_clone(struct run *r, unsigned flags, int cgroup)
 	else
 		cg_enter_all(r->state.cgroups, pid);
 	if (r->init.placed && sync_try_send(r->sock, MSG_PLACED, "", -1) < 0)
-		err_die("tell the child:");
+		run_child_lost(r);
 }
 
 /* The runtime's hooks: state on stdin, our environment unless they name
@@ -8013,7 +8098,7 @@ run_until_ready(struct run *r)
 			run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
 			run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
 			if (sync_try_send(r->sock, MSG_HOOKED, "", -1) < 0)
-				err_die("tell the child:");
+				run_child_lost(r);
 		} else {
 			err_die("unexpected message '%s' from the child",
 			    sync_name[kind]);
@@ -8131,7 +8216,8 @@ run_fill_init(struct run *r)
 	in->state = &r->state;
 	in->id = r->id;
 	in->keyring = !r->opts->no_new_keyring;
-	in->placed = r->plan->cgroupns;
+	in->placed =
+	    r->plan->cgroupns || hook_any(r->spec, HOOK_CREATE_CONTAINER);
 	in->join_pidfd = -1;
 	in->filter = scmp_compile(r->spec);
 	in->env = r->spec->process->env;
@@ -9387,34 +9473,10 @@ show_spec(const struct run_opts *o, char **argv)
 }
 
 static void
-show_put_words(
-    struct json_out *o, const char *key, const struct word *w, size_t n)
-{
-	json_put_open(o, key, '[');
-	for (; n--; w++)
-		json_put_string(o, NULL, w->name);
-	json_put_close(o, ']');
-}
-
-static void
 show_put_enabled(struct json_out *o, const char *key, bool on)
 {
 	json_put_open(o, key, '{');
 	json_put_bool(o, "enabled", on);
-	json_put_close(o, '}');
-}
-
-static void
-show_put_seccomp(struct json_out *o)
-{
-	json_put_open(o, "seccomp", '{');
-	json_put_bool(o, "enabled", SECCOMP);
-#if SECCOMP
-	show_put_words(o, "actions", tab_scmp_action, LEN(tab_scmp_action));
-	show_put_words(o, "operators", tab_scmp_op, LEN(tab_scmp_op));
-	show_put_words(o, "archs", tab_scmp_arch, LEN(tab_scmp_arch));
-	show_put_words(o, "knownFlags", tab_scmp_flag, LEN(tab_scmp_flag));
-#endif
 	json_put_close(o, '}');
 }
 
@@ -9446,7 +9508,7 @@ show_features(const struct run_opts *opts, char **argv)
 		if (i != NS_USER && i != NS_TIME)
 			json_put_string(&o, NULL, tab_ns[i].name);
 	json_put_close(&o, ']');
-	show_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
+	json_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
 	json_put_open(&o, "cgroup", '{');
 	json_put_bool(&o, "v1", true);
 	json_put_bool(&o, "v2", true);
@@ -9454,7 +9516,10 @@ show_features(const struct run_opts *opts, char **argv)
 	json_put_bool(&o, "systemdUser", false);
 	json_put_bool(&o, "rdma", false);
 	json_put_close(&o, '}');
-	show_put_seccomp(&o);
+	json_put_open(&o, "seccomp", '{');
+	json_put_bool(&o, "enabled", SECCOMP);
+	scmp_put_features(&o);
+	json_put_close(&o, '}');
 	show_put_enabled(&o, "apparmor", true);
 	show_put_enabled(&o, "selinux", true);
 	show_put_enabled(&o, "intelRdt", false);
@@ -9483,10 +9548,7 @@ show_version(const struct run_opts *o, char **argv)
 	base_putf(&t, "%s version %s\ncommit: %s\nspec: %s\n",
 	    strcmp(show_argv0, "runc") ? "ocirt" : "runc", VERSION, COMMIT,
 	    SPEC_VERSION);
-#if SECCOMP
-	base_putf(&t, "libseccomp: %u.%u.%u\n", seccomp_version()->major,
-	    seccomp_version()->minor, seccomp_version()->micro);
-#endif
+	scmp_put_version(&t);
 	show_print(&t);
 	return 0;
 }

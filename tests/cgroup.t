@@ -255,11 +255,11 @@ if grep -q ' - cgroup .*devices' /proc/self/mountinfo; then
 	run run -b "$B" "$ID"
 	like 'devices: a later rule wins' "$out" '/tmp/kmsg -'
 	awk '{ print } /"access": "rwm"/ { hit = 1 } hit && /}/ {
-		print ",{\"allow\":true,\"type\":\"c\",\"major\":1,\"minor\":11,\"access\":\"r\"}"
+		print ",{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0,\"access\":\"r\"}"
 		hit = 0 }' "$B/config.json" >"$T/c"
 	cp "$T/c" "$B/config.json"
 	run run -b "$B" "$ID"
-	like 'devices: what they allow can be opened' "$out" '/tmp/kmsg r'
+	like 'devices: what they allow can be opened' "$out" '/tmp/loop r'
 	args '"sleep", "1000"'
 	run create -b "$B" "$ID"
 	like 'devices: the list of the kernel has no "all"' \
