@@ -4607,13 +4607,19 @@ state_is_linked(const struct state *st)
 	return fstat(st->dir, &s) == 0 && s.st_nlink > 0;
 }
 
+/* Remove what we may have made in the directory, by name, and the directory.
+ * The journal goes last: until then delete can find what there is to undo. */
 static void
 state_unlink(struct state *st)
 {
 	static const char *const names[] = { STATE_START, STATE_REPORT,
-		STATE_CONFIG, "." STATE_FILE, STATE_FILE };
+		"." STATE_CONFIG, "." STATE_FILE };
 	size_t i;
 
+	unlinkat(st->dir, STATE_CONFIG, 0);
+	unlinkat(st->dir, STATE_FILE, 0);
+	if (unlinkat(st->root, st->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return;
 	for (i = 0; i < LEN(names); i++)
 		unlinkat(st->dir, names[i], 0);
 	if (unlinkat(st->root, st->id, AT_REMOVEDIR) < 0 && errno != ENOENT)
@@ -4984,23 +4990,20 @@ cg_remove(const char *dir)
 
 	if (!strncmp(dir, "/", 2) || strstr(dir, "/.."))
 		return false;
-	for (;;) {
-		if (rmdir(dir) == 0 || errno == ENOENT)
+	while (rmdir(dir) < 0) {
+		if (errno == ENOENT)
 			return true;
-		if (errno != EBUSY && errno != ENOTEMPTY)
+		if ((errno != EBUSY && errno != ENOTEMPTY) || sys_now() > end)
 			return false;
-		if ((fd = cg_open(dir)) < 0)
+		/* the second time it is not just a process on its way out */
+		if (ms > 1 && (fd = cg_open(dir)) >= 0)
+			cg_remove_below(fd, 32);
+		else if (ms > 1)
 			return errno == ENOENT;
-		cg_remove_below(fd, 32);
-		if (rmdir(dir) == 0)
-			return true;
-		if (sys_now() > end) {
-			errno = EBUSY;
-			return false;
-		}
 		sys_pause(ms);
 		ms = ms < 50 ? ms * 2 : 50;
 	}
+	return true;
 }
 
 /* Add the pids of one cgroup directory and of all below it. */
@@ -5358,8 +5361,9 @@ ns_open(pid_t pid, unsigned flags, int *fds)
  */
 struct fs {
 	const struct plan *plan;
+	int host; /* "/" as our caller has it, if that is a chroot; or -1 */
 	int root; /* the root file system's own mount, O_PATH */
-	dev_t root_dev;
+	dev_t root_dev, target_dev; /* of the root, of the last mount point */
 	ino_t root_ino;
 	int scratch; /* read-only tmpfs with "d" and "f" to mask with, or -1 */
 	int empty_dir, empty_file;
@@ -5482,6 +5486,34 @@ fs_parent_private(const char *path)
 	}
 }
 
+/* A path of the host, as the caller sees the host. */
+static int
+fs_open_host(const struct fs *fs, const char *path, int flags)
+{
+	return fs->host < 0 ? sys_open(AT_FDCWD, path, O_PATH | flags, 0) :
+			      sys_resolve(fs->host, path, false);
+}
+
+/* Be at the root of the mount namespace: joining the namespace that we are in
+ * puts us there. From a chroot pivot_root would fail, or leave what lies above
+ * the chroot in the container's namespace, where exec would begin. */
+static void
+fs_leave_chroot(struct fs *fs)
+{
+	CLOSEFD int ns = sys_open(sys_proc(), "self/ns/mnt", O_RDONLY, 0);
+	struct stat a, b;
+
+	fs->host = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	if (ns < 0 || fs->host < 0 || setns(ns, CLONE_NEWNS) < 0 ||
+	    fstat(fs->host, &a) < 0 || stat("/", &b) < 0)
+		err_die("find the root of the mount namespace:");
+	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+		sys_close(&fs->host);
+	fs->root_dev = b.st_dev;
+	fs->root_ino = b.st_ino;
+	fs_enter_procfs();
+}
+
 /* The root file system is a mount of its own that nothing passes to or from
  * the host unless the config says so. */
 static void
@@ -5490,22 +5522,26 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 	struct stat a, b;
 	CLOSEFD int dir = -1;
 
+	fs_leave_chroot(fs);
 	if (mount(NULL, "/", NULL, fs->plan->propagation, NULL) < 0)
 		err_die("set propagation of /:");
-	dir = sys_open(AT_FDCWD, st->source, O_PATH | O_DIRECTORY, 0);
-	if (dir < 0)
+	dir = fs_open_host(fs, st->source, O_DIRECTORY);
+	if (dir < 0 || fstat(dir, &a) < 0)
 		err_die("root file system %s:", st->source);
-	if (fstat(dir, &a) < 0 || stat("/", &b) < 0)
+	if (!S_ISDIR(a.st_mode)) {
+		errno = ENOTDIR;
 		err_die("root file system %s:", st->source);
-	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
+	}
+	if (a.st_dev == fs->root_dev && a.st_ino == fs->root_ino)
 		err_die(
 		    "root file system %s is the host's own root", st->source);
+	if ((fs->plan->propagation & MS_SHARED) && fs->host >= 0)
+		err_die("rootfsPropagation shared is not possible in a chroot");
 	if (fs->plan->propagation & MS_SHARED)
 		fs_parent_private(st->source);
 	fs->root = fs_try_bind(dir, dir, true, 0, 0);
 	if (fs->root == -2)
-		fs->root =
-		    sys_open(AT_FDCWD, st->source, O_PATH | O_DIRECTORY, 0);
+		fs->root = fs_open_host(fs, st->source, O_DIRECTORY);
 	if (fs->root < 0 || fstat(fs->root, &b) < 0)
 		err_die("bind root file system %s:", st->source);
 	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
@@ -5523,18 +5559,19 @@ static void
 fs_check_proc(
     const struct fs *fs, const struct plan_step *st, int target, int source)
 {
+	bool named = !strncmp(st->target, "/proc/", 6), top;
 	struct statfs sfs;
 	size_t i;
 
-	(void)fs;
+	top = !strcmp(st->target, "/proc");
+	if (!named && !top && fs->target_dev == fs->root_dev)
+		return;
 	if (fstatfs(target, &sfs) < 0)
 		err_die("statfs:");
-	if (strncmp(st->target, "/proc/", 6) && strcmp(st->target, "/proc") &&
-	    sfs.f_type != PORT_PROC_MAGIC)
+	if (!named && !top && sfs.f_type != PORT_PROC_MAGIC)
 		return;
-	if (!strcmp(st->target, "/proc") &&
-	    ((st->type && !strcmp(st->type, "proc")) ||
-		(source >= 0 && sys_is_procfs_root(source))))
+	if (top && ((st->type && !strcmp(st->type, "proc")) ||
+		       (source >= 0 && sys_is_procfs_root(source))))
 		return;
 	for (i = 0; i < LEN(tab_procfile); i++)
 		if (st->op == OP_BIND && !strcmp(st->target, tab_procfile[i]))
@@ -5552,7 +5589,7 @@ fs_is_kernel_fs(const struct plan_step *st)
 
 /* The mount point of a step: made where it is missing, inside the root. */
 static int
-fs_target(const struct fs *fs, const struct plan_step *st, bool dir)
+fs_target(struct fs *fs, const struct plan_step *st, bool dir)
 {
 	struct stat s;
 	int fd = -1;
@@ -5570,6 +5607,7 @@ fs_target(const struct fs *fs, const struct plan_step *st, bool dir)
 		err_die("make mount point:");
 	if (fstat(fd, &s) < 0)
 		err_die("stat mount point:");
+	fs->target_dev = s.st_dev;
 	if (s.st_dev == fs->root_dev && s.st_ino == fs->root_ino)
 		err_die("mountpoint is on the top of rootfs");
 	if (dir && !S_ISDIR(s.st_mode)) {
@@ -5651,7 +5689,7 @@ fs_do_mount(struct fs *fs, const struct plan_step *st)
 static void
 fs_do_bind(struct fs *fs, const struct plan_step *st)
 {
-	CLOSEFD int source = sys_open(AT_FDCWD, st->source, O_PATH, 0);
+	CLOSEFD int source = fs_open_host(fs, st->source, 0);
 	CLOSEFD int target = -1;
 	CLOSEFD int mounted = -1;
 	struct stat s;
@@ -5674,12 +5712,16 @@ fs_do_bind(struct fs *fs, const struct plan_step *st)
 	fs_finish(fs, st, mounted);
 }
 
-/* Bind the directory source onto the new directory name in top. */
+/* Bind the host's directory path onto the new directory name in top. */
 static int
-fs_try_bind_name(const char *source, int top, const char *name)
+fs_try_bind_name(
+    const struct fs *fs, const char *path, int top, const char *name)
 {
-	CLOSEFD int tree = (int)syscall(__NR_open_tree, AT_FDCWD, source,
+	bool chrooted = fs->host >= 0;
+	CLOSEFD int tree = (int)syscall(__NR_open_tree,
+	    chrooted ? fs->host : AT_FDCWD, path + chrooted,
 	    PORT_OPEN_TREE_CLONE | O_CLOEXEC | AT_SYMLINK_NOFOLLOW);
+	CLOSEFD int source = -1;
 	CLOSEFD int target = -1;
 
 	if (tree >= 0 && syscall(__NR_move_mount, tree, "", top, name,
@@ -5687,22 +5729,24 @@ fs_try_bind_name(const char *source, int top, const char *name)
 		return 0;
 	if (!sys_lacks(errno))
 		return -1;
+	source = fs_open_host(fs, path, O_DIRECTORY);
 	target = sys_open(top, name, O_PATH | O_DIRECTORY | O_NOFOLLOW, 0);
-	return target < 0 ?
-		   -1 :
-		   mount(source, sys_fdname(target).s, NULL, MS_BIND, NULL);
+	if (source < 0 || target < 0)
+		return -1;
+	return mount(
+	    sys_fdname(source).s, sys_fdname(target).s, NULL, MS_BIND, NULL);
 }
 
 /* Show the container's own part of one hierarchy as NAME in the directory
  * top, and link each of several controllers to it. */
 static void
-fs_bind_hierarchy(int top, const struct plan_cgroup *c)
+fs_bind_hierarchy(const struct fs *fs, int top, const struct plan_cgroup *c)
 {
 	const char *name = strrchr(c->hier->mount, '/') + 1;
 	char *list = base_dup(c->hier->controllers), *word;
 
 	if (mkdirat(top, name, 0755) < 0 ||
-	    fs_try_bind_name(c->dir, top, name) < 0)
+	    fs_try_bind_name(fs, c->dir, top, name) < 0)
 		err_die("bind cgroup %s:", c->dir);
 	if (!strchr(list, ','))
 		return;
@@ -5762,8 +5806,7 @@ fs_do_cgroup(struct fs *fs, const struct plan_step *st)
 			fs_finish(fs, st, -1);
 			return;
 		}
-		source = sys_open(
-		    AT_FDCWD, p->cgroups[0].dir, O_PATH | O_DIRECTORY, 0);
+		source = fs_open_host(fs, p->cgroups[0].dir, O_DIRECTORY);
 		if (source < 0)
 			err_die("open %s:", p->cgroups[0].dir);
 		top = fs_try_bind(source, target, false, st->flags, 0);
@@ -5782,7 +5825,7 @@ fs_do_cgroup(struct fs *fs, const struct plan_step *st)
 		err_die("mount tmpfs:");
 	top = fs_top(fs, st->target);
 	for (i = 0; i < p->ncgroups; i++)
-		fs_bind_hierarchy(top, &p->cgroups[i]);
+		fs_bind_hierarchy(fs, top, &p->cgroups[i]);
 	fs_seal_tree(top, st, p);
 	fs_finish(fs, st, top);
 }
@@ -5818,8 +5861,7 @@ fs_node_parent(struct fs *fs, const char *path, const char **name)
 static void
 fs_bind_device(struct fs *fs, const struct plan_step *st)
 {
-	CLOSEFD int source =
-	    sys_open(AT_FDCWD, st->target, O_PATH | O_NOFOLLOW, 0);
+	CLOSEFD int source = fs_open_host(fs, st->target, O_NOFOLLOW);
 	CLOSEFD int target = -1;
 	CLOSEFD int mounted = -1;
 	struct stat s;
@@ -5997,6 +6039,7 @@ fs_do_pivot(struct fs *fs, const struct plan_step *st)
 	CLOSEFD int old = -1;
 
 	(void)st;
+	sys_close(&fs->host);
 	sys_close(&fs->parent);
 	sys_close(&fs->empty_dir);
 	sys_close(&fs->empty_file);
@@ -6867,6 +6910,7 @@ struct hook_run {
 	char **env;               /* where the config gives none */
 	const char *cwd;
 	int signals; /* descriptor that is readable when we are to stop, or -1 */
+	int root;    /* directory to be root in, or -1: where we are */
 };
 
 /* Default action for every signal that our caller ignored, none blocked:
@@ -6895,6 +6939,8 @@ hook_exec(const struct hook_run *r, int in, int out)
 	char *msg;
 
 	hook_reset_signals();
+	if (r->root >= 0 && (fchdir(r->root) < 0 || chroot(".") < 0))
+		err_exit(126);
 	if (setpgid(0, 0) < 0 || dup2(in, 0) < 0 || dup2(out, 1) < 0 ||
 	    dup2(out, 2) < 0 || chdir(r->cwd) < 0)
 		err_exit(126);
@@ -7313,9 +7359,9 @@ init_filesystem(struct init *in)
 {
 	in->fs.plan = in->plan;
 	in->fs.root = in->fs.scratch = in->fs.parent = in->fs.console = -1;
+	in->fs.host = -1;
 	in->fs.empty_dir = in->fs.empty_file = -1;
 	umask(0);
-	fs_enter_procfs();
 	if (!in->process->terminal) {
 		fs_apply(&in->fs, &in->at, OP_PIVOT);
 		return;
@@ -7343,7 +7389,9 @@ init_hooks(struct init *in)
 {
 	struct json_out o = { 0 };
 	static char *no_env[] = { NULL };
-	struct hook_run r = { .env = no_env, .cwd = "/", .signals = -1 };
+	struct hook_run r = {
+		.env = no_env, .cwd = "/", .signals = -1, .root = in->fs.host
+	};
 
 	if (hook_any(in->spec, HOOK_PRESTART) ||
 	    hook_any(in->spec, HOOK_CREATE_RUNTIME)) {
@@ -7610,7 +7658,9 @@ static void
 init_start_hooks(struct init *in)
 {
 	struct json_out o = { 0 };
-	struct hook_run r = { .env = in->env, .cwd = "/", .signals = -1 };
+	struct hook_run r = {
+		.env = in->env, .cwd = "/", .signals = -1, .root = -1
+	};
 
 	if (!hook_any(in->spec, HOOK_START_CONTAINER))
 		return;
@@ -8055,9 +8105,10 @@ run_hooks(struct run *r, enum tab_hook_index which, enum state_status now,
     int64_t pid)
 {
 	struct json_out o = { 0 };
-	struct hook_run h = {
-		.env = environ, .cwd = r->bundle, .signals = r->signals
-	};
+	struct hook_run h = { .env = environ,
+		.cwd = r->bundle,
+		.signals = r->signals,
+		.root = -1 };
 
 	if (!r->spec || !hook_any(r->spec, which))
 		return;

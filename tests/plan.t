@@ -167,6 +167,8 @@ traces()
 	find /run/ocirt -maxdepth 1 -name "$ID*" 2>/dev/null
 }
 
+rm -rf "$B"
+mkdir -p "$B/rootfs"
 cp tests/data/plan-process.json "$B/config.json"
 before=$(traces)
 o plan -b "$B" "$ID" >"$T/asroot"

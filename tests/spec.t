@@ -246,12 +246,12 @@ rule access STR c "rwm"
 resources devices LIST - []
 resources memory LATER - {"limit":1048576} limit
 resources cpu LATER - {"shares":2} shares
-resources pids LATER - {"limit":-1} limit
+resources pids NEVER - {"limit":-1} limit
 resources blockIO LATER - {"weight":10} weight
 resources hugepageLimits LATER - [{"limit":1}] [0].limit
 resources network LATER - {"classID":1} classID
-resources rdma LATER - {"mlx5_1":{"hcaHandles":3}} mlx5_1.hcaHandles
-resources unified LATER - {"memory.high":"1"} memory.high
+resources rdma NEVER - {"mlx5_1":{"hcaHandles":3}} mlx5_1.hcaHandles
+resources unified NEVER - {"memory.high":"1"} memory.high
 linux namespaces LIST c [{"type": "mount"}]
 linux devices LIST - []
 linux sysctl MAP - {}
@@ -265,8 +265,8 @@ linux readonlyPaths STRS - ["/r"]
 linux uidMappings LATER - [{"size":1}] [0].size
 linux gidMappings LATER - [{"size":1}] [0].size
 linux timeOffsets LATER - {"monotonic":{"secs":1}} monotonic.secs
-linux netDevices LATER - {"eth0":{"name":"eth1"}} eth0.name
-linux intelRdt LATER - {"closID":"x"} closID
+linux netDevices NEVER - {"eth0":{"name":"eth1"}} eth0.name
+linux intelRdt NEVER - {"closID":"x"} closID
 linux memoryPolicy LATER - {"mode":"MPOL_BIND"} mode
 linux personality LATER - {"domain":"LINUX32"} domain
 seccomp defaultAction STR - "SCMP_ACT_ALLOW"
@@ -295,7 +295,7 @@ rows()
 	/^};/ { table = "" }
 	table && match($0, /"[A-Za-z]*"/) {
 		key = substr($0, RSTART + 1, RLENGTH - 2)
-		type = "LATER"
+		type = $0 ~ /NEVER/ ? "NEVER" : "LATER"
 		if (match($0, /T_[A-Z0-9]*/))
 			type = substr($0, RSTART + 2, RLENGTH - 2)
 		if ($0 ~ /FW\(/) type = "WORD"
@@ -330,7 +330,7 @@ field()
 	CAPS) wrong='{}' says='an array of capabilities, found an object' ;;
 	MAP | OBJ) wrong='[]' says='an object, found an array' ;;
 	LIST) wrong='{}' says='an array, found an object' ;;
-	LATER)
+	LATER | NEVER)
 		where=${good##* }
 		[ "$where" = "$good" ] && where= || good=${good% *}
 		case $where in
@@ -339,20 +339,24 @@ field()
 		esac
 		refuse "$path that asks for something is refused" "$table" \
 			"$key" "$good" "$path$where: not supported by this version of ocirt"
-		take "$path that asks for nothing is taken" "$table" "$key" \
-			"$(case $good in
+		[ "$type" = NEVER ] ||
+			take "$path that asks for nothing is taken" "$table" \
+				"$key" "$(case $good in
 			'{'*) echo '{"a": 0, "b": [false, "", null, {}]}' ;;
 			'['*) echo '[]' ;;
 			*) echo '""' ;;
 			esac)"
 		;;
 	esac
-	if [ "$type" != LATER ]; then
+	case $type in
+	LATER | NEVER) ;;
+	*)
 		[ -z "$good" ] ||
 			take "$path takes $good" "$table" "$key" "$good"
 		refuse "$path is no other type than it is" "$table" "$key" \
 			"$wrong" "$path: expected $says"
-	fi
+		;;
+	esac
 	case $required in
 	r)
 		missing=${self:+$self: }"'$key' is missing"
@@ -544,19 +548,21 @@ for path in '' dev/x ./x; do
 		'linux.devices[0].path: expected an absolute path'
 done
 for key in major minor; do
+	max=4095
+	[ $key = major ] || max=1048575
 	refuse "a device needs its $key number" device $key '' \
 		"linux.devices[0]: 'major' and 'minor' are missing"
 	refuse "a device needs its $key number not to be null" device $key \
 		null "linux.devices[0]: 'major' and 'minor' are missing"
 	for v in -1 4294967296; do
 		refuse "$key $v is no device number" device $key $v \
-			"linux.devices[0].$key: out of range"
+			"linux.devices[0].$key: out of range (0 to $max)"
 	done
 done
 refuse 'major 4096 is no device number' device major 4096 \
-	'linux.devices[0].major: out of range'
+	'linux.devices[0].major: out of range (0 to 4095)'
 refuse 'minor 1048576 is no device number' device minor 1048576 \
-	'linux.devices[0].minor: out of range'
+	'linux.devices[0].minor: out of range (0 to 1048575)'
 take 'major 4095 is a device number' device major 4095
 take 'minor 1048575 is a device number' device minor 1048575
 for v in c u b p; do
@@ -753,6 +759,12 @@ refuse 'an empty intelRdt asks for a group' linux intelRdt '{}' \
 refuse 'an rdma limit of none is a limit' resources rdma \
 	'{"mlx5_1": {"hcaHandles": 0}}' \
 	'linux.resources.rdma.mlx5_1.hcaHandles: not supported by this version of ocirt'
+refuse 'a pids limit of none is a limit' resources pids '{"limit": 0}' \
+	'linux.resources.pids.limit: not supported by this version of ocirt'
+for key in rdma pids unified; do
+	take "an empty $key asks for nothing" resources $key '{}'
+done
+take 'no network devices to move are none' linux netDevices '{}'
 take 'what docker sends for nothing is taken' linux resources \
 	'{"cpu": {"shares": 0}, "blockIO": {"weight": 0}, "pids": {},
 	"memory": {"disableOOMKiller": false}, "devices": [],
@@ -781,7 +793,7 @@ error 'a config.json that is a link to itself is refused' \
 rm "$B/config.json"
 dd if=/dev/zero bs=65536 count=257 2>/dev/null | tr '\0' ' ' >"$B/config.json"
 error 'a config.json above 16 MiB is refused' \
-	"read $B/config.json: file too large"
+	"$B/config.json: larger than 16 MiB"
 : >"$B/config.json"
 error 'an empty config.json is refused' \
 	'expected a value, found the end of the file'
