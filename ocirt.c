@@ -3457,6 +3457,21 @@ spec_check_paths(const struct spec *s, const char *key, char *const *list)
 			    list[i]);
 }
 
+/* "c 1:3 rwm" of a rule; absent numbers and -1 are '*'. */
+static char *
+spec_device_rule(const struct spec_device_rule *r)
+{
+	char *major = "*", *minor = "*";
+
+	if (!r->type || *r->type == 'a')
+		return base_dup("a");
+	if (r->major.set && r->major.v >= 0)
+		major = base_fmt("%lld", (long long)r->major.v);
+	if (r->minor.set && r->minor.v >= 0)
+		minor = base_fmt("%lld", (long long)r->minor.v);
+	return base_fmt("%s %s:%s %s", r->type, major, minor, r->access);
+}
+
 static void
 spec_check_devices(const struct spec *s)
 {
@@ -4062,7 +4077,7 @@ plan_devices(struct plan *p)
 			    makedev(tab_dev[i].major, tab_dev[i].minor), 0, 0);
 	}
 	for (i = 0; i < l->devices.n; i++) {
-		if (!strcmp(d[i].path, "/dev/ptmx"))
+		if (!strcmp(base_abs("/", d[i].path), "/dev/ptmx"))
 			continue;
 		plan_device(p, d[i].path,
 		    (mode_t)d[i].type.v |
@@ -4073,27 +4088,28 @@ plan_devices(struct plan *p)
 }
 
 /* /dev of the container, unless it is somebody else's (a bind mount). */
+
 static void
 plan_dev(struct plan *p, const struct host *host)
 {
 	struct plan_step *st;
-	bool devpts = false;
+	bool devpts = false, bound = false;
 	size_t i, n = p->nsteps;
 
 	for (i = 0; i < n; i++) {
-		if (p->steps[i].op == OP_BIND &&
-		    !strcmp(p->steps[i].target, "/dev"))
-			return;
+		bound |= p->steps[i].op == OP_BIND &&
+			 !strcmp(p->steps[i].target, "/dev");
 		devpts |= !strcmp(p->steps[i].target, "/dev/pts");
 	}
-	plan_devices(p);
-	for (i = 0; i < LEN(tab_link); i++) {
+	if (!bound)
+		plan_devices(p);
+	for (i = 0; !bound && i < LEN(tab_link); i++) {
 		if (!host->kcore && !strcmp(tab_link[i].target, "/proc/kcore"))
 			continue;
 		st = plan_add(p, OP_LINK, tab_link[i].path);
 		st->source = tab_link[i].target;
 	}
-	if (devpts) {
+	if (!bound && devpts) {
 		st = plan_add(p, OP_LINK, "/dev/ptmx");
 		st->source = "pts/ptmx";
 	}
@@ -4102,19 +4118,22 @@ plan_dev(struct plan *p, const struct host *host)
 }
 
 /* Each path once, in the order given. */
+
 static void
 plan_paths(struct plan *p, enum plan_op op, char *const *list)
 {
 	struct base_set set;
 	size_t *seen;
+	char *path;
 
 	if (!list || !*list)
 		return;
 	base_set_init(&set, base_count(list));
 	for (; *list; list++) {
-		seen = base_set_at(&set, 0, *list, strlen(*list));
+		path = base_abs("/", *list);
+		seen = base_set_at(&set, 0, path, strlen(path));
 		if (!*seen)
-			plan_add(p, op, *list);
+			plan_add(p, op, path);
 		*seen = 1;
 	}
 }
@@ -4131,7 +4150,9 @@ plan_steps(struct plan *p, const struct host *host)
 	if (s->linux_->propagation && *s->linux_->propagation)
 		tab_find(tab_propagation, LEN(tab_propagation),
 		    s->linux_->propagation, &prop);
-	p->propagation = (unsigned long)prop | MS_REC;
+	/* what is unbindable could not become the container's root */
+	p->propagation =
+	    MS_REC | (prop & MS_UNBINDABLE ? MS_PRIVATE : (unsigned long)prop);
 	st = plan_add(p, OP_ROOT, "/");
 	st->source = p->rootfs;
 	for (i = 0; i < s->mounts.n; i++)
@@ -4353,6 +4374,7 @@ static void
 plan_print_process(struct plan_out *o, const struct spec_process *p)
 {
 	const struct spec_rlimit *r = p->rlimits.p;
+	char **list;
 	size_t i;
 
 	plan_print_list(o, "args", p->args);
@@ -4361,6 +4383,21 @@ plan_print_process(struct plan_out *o, const struct spec_process *p)
 	plan_print_line(o, "user",
 	    base_fmt("%u:%u", p->user ? (unsigned)p->user->uid.v : 0,
 		p->user ? (unsigned)p->user->gid.v : 0));
+	if (p->user && p->user->groups.n) {
+		list = base_array(p->user->groups.n + 1, sizeof *list);
+		for (i = 0; i < p->user->groups.n; i++)
+			list[i] = base_fmt("%u", p->user->groups.v[i]);
+		plan_print_list(o, "groups", list);
+	}
+	plan_print_line(o, "umask",
+	    base_fmt("%04o", p->user && p->user->umask.set ?
+				 (unsigned)p->user->umask.v :
+				 022u));
+	if (p->oom_score_adj.set)
+		plan_print_line(o, "oom-score",
+		    base_fmt("%lld", (long long)p->oom_score_adj.v));
+	plan_print_line(o, "apparmor", p->apparmor);
+	plan_print_line(o, "selinux", p->selinux);
 	plan_print_line(o, "terminal", p->terminal ? "yes" : "no");
 	plan_print_line(o, "no-new-privs", p->no_new_privileges ? "yes" : "no");
 	if (p->caps) {
@@ -4397,6 +4434,7 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 {
 	const struct spec *s = p->spec;
 	const struct spec_pair *kv = s->linux_->sysctl.p;
+	const struct spec_device_rule *rule;
 	const struct spec_hook *h;
 	char **list = base_array(p->ncgroups + 1, sizeof *list);
 	size_t i, k;
@@ -4408,6 +4446,21 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 	for (i = 0; i < s->linux_->sysctl.n; i++)
 		list[i] = base_fmt("%s=%s", kv[i].key, kv[i].value);
 	plan_print_list(o, "sysctl", list);
+	if (s->linux_->resources) {
+		rule = s->linux_->resources->devices.p;
+		list = base_array(
+		    s->linux_->resources->devices.n + 1, sizeof *list);
+		for (i = 0; i < s->linux_->resources->devices.n; i++)
+			list[i] =
+			    base_fmt("%s %s", rule[i].allow ? "allow" : "deny",
+				spec_device_rule(&rule[i]));
+		plan_print_list(
+		    o, p->device_rules ? "devices" : "not-devices", list);
+	}
+	if (s->linux_->seccomp)
+		plan_print_line(o, "seccomp",
+		    base_fmt("%s, %zu rules", s->linux_->seccomp->action,
+			s->linux_->seccomp->rules.n));
 	for (i = 0; s->hooks && i < HOOK_COUNT; i++) {
 		h = s->hooks->list[i].p;
 		list = base_array(s->hooks->list[i].n + 1, sizeof *list);
@@ -4436,6 +4489,8 @@ plan_print(const struct plan *p, bool json)
 	plan_print_line(&o, "hostname", p->spec->hostname);
 	plan_print_line(&o, "domainname", p->spec->domainname);
 	plan_print_namespaces(&o, p);
+	plan_print_line(&o, "propagation",
+	    tab_word(tab_propagation, LEN(tab_propagation), p->propagation));
 	plan_print_rest(&o, p);
 	if (json)
 		json_put_open(&o.j, "steps", '[');
@@ -4674,10 +4729,12 @@ state_save(const struct state *st)
 
 /* Take the id: of many that try, mkdir lets one through. From here on err_die
  * removes it again. The directory is locked until st->dir is closed. */
+
 static void
 state_create(struct state *st, const char *given, bool optional)
 {
 	const char **root = state_roots(given);
+	struct stat s;
 
 	state_check_id(st->id);
 	st->dir = st->root = -1;
@@ -4696,13 +4753,17 @@ state_create(struct state *st, const char *given, bool optional)
 			err_die("container with given ID already exists");
 		err_die("make state directory:");
 	}
+	err_undo(state_undo, st);
 	st->dir =
 	    sys_open(st->root, st->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
-	if (st->dir < 0 || flock(st->dir, LOCK_EX) < 0)
+	if (st->dir < 0 || flock(st->dir, LOCK_EX) < 0 ||
+	    fstat(st->dir, &s) < 0)
 		err_die("lock state directory:");
-	if (!state_is_linked(st))
+	if (!s.st_nlink) {
+		/* What has the name now, if anything, is another's. */
+		err_keep();
 		err_die("the container was deleted while it was created");
-	err_undo(state_undo, st);
+	}
 }
 
 static void
@@ -5120,40 +5181,46 @@ cg_undo(void *arg)
 			err_warn("remove cgroup %s:", *dirs);
 }
 
+static bool
+cg_has_process(const char *dir)
+{
+	char *text =
+	    sys_read_file(AT_FDCWD, base_fmt("%s/cgroup.procs", dir), NULL);
+
+	return text && *text;
+}
+
 /* The container has an own, empty cgroup in each hierarchy; err_die removes
  * them. An ordinary user to whom nothing is delegated runs without, unless
  * the config names a path. */
+
 static void
 cg_make(struct plan *p)
 {
-	char **undo = base_array(p->ncgroups + 1, sizeof *undo), *text;
+	char **undo = base_array(p->ncgroups + 1, sizeof *undo);
 	size_t i, made = 0, kept = 0;
-	bool cpuset;
 	int r;
 
 	err_undo(cg_undo, undo);
 	for (i = 0; i < p->ncgroups; i++) {
-		cpuset =
-		    plan_has_word(p->cgroups[i].hier->controllers, "cpuset");
-		r = cg_try_mkdir(p->cgroups[i].dir, cpuset);
+		undo[made++] = base_dup(p->cgroups[i].dir);
+		r = cg_try_mkdir(p->cgroups[i].dir,
+		    plan_has_word(p->cgroups[i].hier->controllers, "cpuset"));
 		if (r < 0 && sys_euid() != 0 &&
 		    !p->spec->linux_->cgroups_path &&
 		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
 			err_note("no cgroup is delegated to this user: "
 				 "running without");
+			undo[--made] = NULL;
 			continue;
 		}
 		if (r < 0)
 			err_die("make cgroup %s:", p->cgroups[i].dir);
-		if (r == 1) {
-			text = sys_read_file(AT_FDCWD,
-			    base_fmt("%s/cgroup.procs", p->cgroups[i].dir),
-			    NULL);
-			if (text && *text)
-				err_die("container's cgroup is not empty: %s",
-				    p->cgroups[i].dir);
+		if (r == 1 && cg_has_process(p->cgroups[i].dir)) {
+			undo[--made] = NULL;
+			err_die("container's cgroup is not empty: %s",
+			    p->cgroups[i].dir);
 		}
-		undo[made++] = base_dup(p->cgroups[i].dir);
 		p->cgroups[kept++] = p->cgroups[i];
 	}
 	p->ncgroups = kept;
@@ -5206,21 +5273,6 @@ cg_enter_all(char *const *dirs, pid_t pid)
 		cg_enter(*dirs, pid);
 }
 
-/* "c 1:3 rwm" of a rule; absent numbers and -1 are '*'. */
-static char *
-cg_device_rule(const struct spec_device_rule *r)
-{
-	char *major = "*", *minor = "*";
-
-	if (!r->type || *r->type == 'a')
-		return base_dup("a");
-	if (r->major.set && r->major.v >= 0)
-		major = base_fmt("%lld", (long long)r->major.v);
-	if (r->minor.set && r->minor.v >= 0)
-		minor = base_fmt("%lld", (long long)r->minor.v);
-	return base_fmt("%s %s:%s %s", r->type, major, minor, r->access);
-}
-
 /* What every container may use, whatever its rules say: making nodes, the
  * default devices, ptys. */
 static const char *const cg_device_default[] = { "c *:* m", "b *:* m",
@@ -5253,7 +5305,7 @@ cg_write_devices(const struct plan *p)
 		err_die("open device rules of %s:", dir);
 	r = p->spec->linux_->resources->devices.p;
 	for (i = 0; i < p->spec->linux_->resources->devices.n; i++) {
-		rule = cg_device_rule(&r[i]);
+		rule = spec_device_rule(&r[i]);
 		if (sys_write_all(
 			r[i].allow ? allow : deny, rule, strlen(rule)) < 0)
 			err_die("device rule '%s':", rule);

@@ -22,6 +22,20 @@ fails()
 	like "$what" "$rc $(wc -l <"$T/err" | tr -d ' ') $err" "^255 1 .*$pattern"
 }
 
+# gone PID: there is no such process, or only its zombie
+gone()
+{
+	[ ! -e "/proc/$1/stat" ] ||
+		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
+}
+
+# await PID: its status when it has ended; after 10 s it is killed
+await()
+{
+	wait_for 10 gone "$1" || kill -9 "$1"
+	wait "$1"
+}
+
 # field NAME: of /proc/self/status in $out
 field()
 {
@@ -294,7 +308,7 @@ e=$!
 pids="$pids $e"
 wait_for 5 eval '[ "$(o ps -f json "$ID" | tr , "\n" | grep -c .)" = 2 ]'
 kill -9 "$init"
-wait $e
+await $e
 is "when init dies, so does the exec'd program: 137" $? 137
 wait_for 5 is_status "$ID" stopped
 fails 'exec in a stopped container' 'cannot exec in a stopped container$' \
@@ -311,7 +325,7 @@ e=$!
 pids="$pids $e"
 wait_for 5 eval '[ "$(o ps -f json "$ID" | tr , "\n" | grep -c .)" = 3 ]'
 kill -TERM $e
-wait $e
+await $e
 is 'exec forwards signals' $? 44
 check 'the container runs on' is_status "$ID" running
 run delete -f "$ID"

@@ -3,10 +3,10 @@
 # devices, masked and read-only paths, the pivot; and images that would have
 # the runtime work on the host's files. Needs root. All mounts of the test are
 # made in a mount namespace of its own.
+# shellcheck disable=SC2119,SC2317,SC2016,SC2012
 if [ "$(id -u)" = 0 ] && [ -z "${FS_T_INSIDE-}" ]; then
 	FS_T_INSIDE=1 exec unshare -m sh "$0"
 fi
-# shellcheck disable=SC2119,SC2317
 . tests/lib.sh
 need_root
 PROBE=$TOP/tests/bin/probe

@@ -21,6 +21,13 @@ gone()
 		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
 }
 
+# await PID: its status when it has ended; after 10 s it is killed
+await()
+{
+	wait_for 10 gone "$1" || kill -9 "$1"
+	wait "$1"
+}
+
 all_gone()
 {
 	for q; do
@@ -258,7 +265,7 @@ END
 args '"sh", "/code"'
 miss=
 for n in 0 1 2 3 42 63 64 100 125 126 127 128 129 130 137 143 200 254 255; do
-	echo $n | o run -b "$B" "$ID" >/dev/null 2>&1
+	echo $n | timeout 20 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" >/dev/null 2>&1
 	rc=$?
 	[ $rc = $n ] || miss="$miss $n:$rc"
 done
@@ -271,7 +278,7 @@ exit $?
 END
 miss=
 for n in 1 2 6 9 15; do
-	echo $n | o run -b "$B" "$ID" >/dev/null 2>&1
+	echo $n | timeout 20 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" >/dev/null 2>&1
 	rc=$?
 	[ $rc = $((128 + n)) ] || miss="$miss $n:$rc"
 done
@@ -297,7 +304,7 @@ kill -CHLD $runner
 kill -URG $runner
 check 'run still runs' kill -0 $runner
 kill -40 $runner
-wait $runner
+await $runner
 is 'run ends with the status of the program' $? 33
 check 'nothing is left' nothing_left
 
@@ -310,7 +317,7 @@ for s in 9 15; do
 	p=$(pid "$ID")
 	# sleep is pid 1: TERM has no effect on it from inside, KILL has
 	run kill "$ID" 9
-	wait $runner
+	await $runner
 	is "run of a killed program is 137" $? 137
 	check 'nothing is left' nothing_left
 done
@@ -320,7 +327,7 @@ pids="$pids $runner"
 wait_for 5 is_status "$ID" running
 run delete -f "$ID"
 is 'delete -f of a foreground run' "$rc:$err" 0:
-wait $runner
+await $runner
 is 'the run ends with 137' $? 137
 check 'nothing is left' nothing_left
 

@@ -70,8 +70,9 @@ check()
 	if "$@" >"$T/check.out" 2>&1; then
 		ok "$what"
 	else
+		status=$?
 		not_ok "$what"
-		diag "$* exited with $?"
+		diag "$* exited with $status"
 		sed 's/^/#   /' "$T/check.out"
 	fi
 }

@@ -210,6 +210,7 @@ as_user()
 if [ "$(id -u)" != 0 ]; then
 	ok 'all of this was done by an ordinary user'
 elif [ "$(as_user id -u 2>/dev/null)" = 65534 ]; then
+	chmod 777 "$B"
 	before=$(traces)
 	is 'an ordinary user sees the same plan' \
 		"$(cd / && as_user "$OCIRT" plan -b "$B" "$ID" 2>&1)" \

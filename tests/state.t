@@ -73,6 +73,13 @@ creating()
 	pids="$pids $(hooks)"
 }
 
+# await PID: its status when it has ended; after 10 s it is killed
+await()
+{
+	wait_for 10 gone "$1" || kill -9 "$1"
+	wait "$1"
+}
+
 # program PID: what it runs, as the kernel says
 program()
 {
@@ -235,7 +242,7 @@ for moment in prestart createRuntime createContainer; do
 			kill -0 "$creator"
 	fi
 	does "$moment hook: delete -f stops it" 0 '' delete -f "$ID"
-	wait "$creator"
+	await "$creator"
 	is "$moment hook: create has failed" $? 1
 	is "$moment hook: and said so in one line" \
 		"$(wc -l <"$T/create.out" | tr -d ' ')" 1
@@ -267,7 +274,7 @@ i=0
 while [ $i -lt 16 ]; do
 	i=$((i + 1))
 	{
-		o create -b "$B" "$ID" >"$T/many.$i" 2>&1 </dev/null
+		timeout 20 "$OCIRT" --root "$ROOT" create -b "$B" "$ID" >"$T/many.$i" 2>&1 </dev/null
 		echo $? >"$T/rc.$i"
 	} &
 done
@@ -479,7 +486,7 @@ does 'and cannot be made twice' 1 'container with given ID already exists' \
 	run -b "$B" "$ID"
 echo go >&9
 exec 9>&-
-wait $runner
+await $runner
 is 'it ends with the status of the program' $? 5
 check 'and leaves nothing' nothing_left
 

@@ -18,6 +18,13 @@ gone()
 		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
 }
 
+# await PID: its status when it has ended; after 10 s it is killed
+await()
+{
+	wait_for 10 gone "$1" || kill -9 "$1"
+	wait "$1"
+}
+
 all_gone()
 {
 	for q; do
@@ -119,12 +126,8 @@ for s in TERM INT HUP QUIT; do
 		# A shell starts what it puts in the background with INT and QUIT
 		# ignored; a signal that is waited for by descriptor still comes.
 		kill -$s "$parent"
-		( sleep 10; kill -9 "$parent" ) >/dev/null 2>&1 &
-		guard=$!
-		wait "$parent"
+		await "$parent"
 		rc=$?
-		kill $guard 2>/dev/null
-		wait $guard 2>/dev/null
 		is "$s in $m hook: $c exits 1" "$rc" 1
 		is "$s in $m hook: one line" \
 			"$(wc -l <"$T/cmd.err" | tr -d ' ')" 1
@@ -147,7 +150,7 @@ for m in createRuntime createContainer; do
 	wait_for 5 gone "$child"
 	# a createRuntime hook is not disturbed by that; let it end
 	[ $m = createContainer ] || echo >"$T/gate"
-	wait "$parent"
+	await "$parent"
 	rc=$?
 	is "child killed in $m hook: exit 1" "$rc" 1
 	is "child killed in $m hook: one line" \
