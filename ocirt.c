@@ -3178,6 +3178,7 @@ spec_ids(const struct json *j, int i, struct spec_ids *ids)
 	json_expect(j, i, JSMN_ARRAY, "an array of ids");
 	ids->v = base_array((size_t)j->tok[i].size, sizeof *ids->v);
 	ids->set = true;
+	ids->n = 0;
 	for (k = i + 1; k < end; k = json_next(j, k))
 		ids->v[ids->n++] =
 		    (uint32_t)json_unsigned(j, k, UINT32_MAX - 1);
@@ -3212,6 +3213,7 @@ spec_map(const struct json *j, int i, struct spec_list *map)
 
 	json_expect(j, i, JSMN_OBJECT, "an object");
 	p = map->p = base_array((size_t)j->tok[i].size, sizeof *p);
+	map->n = 0;
 	for (k = i + 1; k < end; k = json_next(j, k)) {
 		p[map->n].tok = k;
 		p[map->n].key = json_text(j, k);
@@ -3227,6 +3229,7 @@ spec_objects(const struct json *j, int i, const struct spec_shape *sh,
 
 	json_expect(j, i, JSMN_ARRAY, "an array");
 	list->p = base_array((size_t)j->tok[i].size, sh->size);
+	list->n = 0;
 	for (k = i + 1; k < end; k = json_next(j, k))
 		spec_fill(j, k, sh, (char *)list->p + list->n++ * sh->size);
 }
@@ -4785,16 +4788,19 @@ state_load(void *arg)
 
 /* A damaged journal still has a directory that delete -f can remove: false,
  * and st holds nothing but its descriptors and the id. */
+
 static bool
 state_try_load(struct state *st)
 {
-	struct state empty = { .id = st->id, .root = st->root, .dir = st->dir };
+	struct state fresh = { .id = st->id, .root = st->root, .dir = st->dir };
+	const char *id = st->id;
 
+	*st = fresh;
 	if (err_try(state_load, st)) {
-		st->id = empty.id;
+		st->id = id;
 		return true;
 	}
-	*st = empty;
+	*st = fresh;
 	return false;
 }
 

@@ -318,6 +318,11 @@ if unshare -m true 2>/dev/null; then
 	wait_for 5 gone "$p"
 	without 'cgroup2?' delete "$ID"
 	is 'no cgroup mounted: delete' "$rc:$err" 0:
+	without 'cgroup2?' run -d -b "$B" "$ID"
+	p=$(pid "$ID")
+	without 'cgroup2?' delete -f "$ID"
+	is 'no cgroup mounted: delete -f of a running one' "$rc:$err" 0:
+	check 'no cgroup mounted: it is dead' gone "${p:-1}"
 	check 'no cgroup mounted: nothing is left' nothing_left
 
 	if [ "$host" = hybrid ]; then

@@ -299,13 +299,16 @@ dead()
 
 # ---- unpleasant hooks ----
 
+# A time to sleep that nobody else sleeps, to find those who do.
+nap=$((100000 + $$))
+
 timeouts()
 {
 	for k in prestart createContainer startContainer; do
 		fresh
 		# Its child would outlive it, were only the hook killed.
-		hook_script slow "sleep 61 & echo \$! >$T/log/child
-			sleep 61"
+		hook_script slow "sleep $nap & echo \$! >$T/log/child
+			sleep $nap"
 		hooks "$(one $k slow ',"timeout":1')"
 		script 'echo ran'
 		begin=$(date +%s)
@@ -322,20 +325,20 @@ timeouts()
 	done
 }
 
-# Nobody runs "sleep 61" any more, by the commands of all processes.
+# Nobody sleeps like that any more, by the commands of all processes.
 no_sleeper()
 {
 	for c in /proc/[0-9]*/cmdline; do
-		tr '\0' ' ' <"$c" 2>"$T/null"
+		tr '\0' ' ' <"$c"
 		echo
-	done >"$T/cmdlines"
-	! grep -qx 'sleep 61 ' "$T/cmdlines"
+	done >"$T/cmdlines" 2>"$T/null"
+	! grep -qx "sleep $nap " "$T/cmdlines"
 }
 
 odd()
 {
 	fresh
-	config 's~^\t"ociVersion".*~&"annotations":{"big":"'"$(big 30000)"'"},~'
+	annotate 30000
 	hook_script closes "exec <&-; echo closed >>$T/log/odd"
 	hook_script flood "i=0; while [ \$i -lt 300 ]; do
 		echo 0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef
@@ -351,15 +354,16 @@ odd()
 	out=$(timeout 10 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" 2>&1 </dev/null)
 	is 'hooks that close stdin or flood stdout disturb nobody' "$? $out" \
 		'0 ran'
-	is 'they came to their ends' "$(log odd | sort | uniq -c | tr -s ' ' |
-		tr '\n' ' ')" ' 4 closed 4 flooded '
+	is 'they came to their ends' \
+		"$(log odd | sort | uniq -c | tr -s ' \n' '  ')" \
+		' 4 closed 4 flooded '
 	check 'a large state arrives whole' test "$(log whole)" -gt 30000
 	left
 
 	# More than a pipe holds, for a hook that does not read it.
 	fresh
-	config 's~^\t"ociVersion".*~&"annotations":{"big":"'"$(big 200000)"'"},~'
-	hook_script deaf 'sleep 61'
+	annotate 200000
+	hook_script deaf "echo \$\$ >$T/log/deaf; exec sleep $nap"
 	hooks "$(one prestart deaf ',"timeout":1')"
 	script 'echo ran'
 	begin=$(date +%s)
@@ -368,7 +372,7 @@ odd()
 	like 'the time limit holds for a hook that does not read a large state' \
 		"$out" 'hook ran past specified timeout of 1'
 	check 'and it ends soon' test $(($(date +%s) - begin)) -lt 5
-	wait_for 3 no_sleeper || end_sleepers
+	[ ! -s "$T/log/deaf" ] || kill -9 "$(log deaf)" 2>"$T/null"
 	o delete -f "$ID" 2>"$T/null"
 
 	# What a hook started and left behind does not hold us up.
@@ -392,18 +396,16 @@ odd()
 	check 'and did run' test -e "$T/log/env"
 }
 
-# Ends what a failed test left: children of this shell's session only.
-end_sleepers()
+# annotate N: an annotation of so many bytes, more than an argument can have
+annotate()
 {
-	for d in /proc/[0-9]*; do
-		[ "$(tr '\0' ' ' <"$d/cmdline" 2>"$T/null")" = 'sleep 61 ' ] &&
-			kill -9 "${d#/proc/}"
-	done
-}
-
-big()
-{
-	dd if=/dev/zero bs="$1" count=1 2>"$T/null" | tr '\0' x
+	{
+		printf '{"annotations":{"big":"'
+		dd if=/dev/zero bs="$1" count=1 2>"$T/null" | tr '\0' x
+		echo '"},'
+		sed 1d "$B/config.json"
+	} >"$T/config.new"
+	mv "$T/config.new" "$B/config.json"
 }
 
 : >"$T/null"

@@ -179,7 +179,7 @@ same(const struct termios *a, const struct termios *b)
 int
 main(int argc, char **argv)
 {
-	struct termios before, after;
+	struct termios before = { 0 }, after = { 0 };
 	int i = 1, first, status = 0;
 	time_t end;
 
