@@ -6961,6 +6961,7 @@ scmp_load(const struct scmp_program *p)
  *         caller chooses (CVE-2025-23266).
  */
 #define HOOK_OUTPUT 2048
+#define HOOK_FOREVER 1000000000 /* seconds */
 
 struct hook_run {
 	const struct spec_hook *hook;
@@ -7012,36 +7013,44 @@ hook_exec(const struct hook_run *r, int in, int out)
 
 /* Give the hook its state and take what it prints until it exits or its time
  * is over; its wait status. Output above HOOK_OUTPUT bytes is thrown away. */
+
 static int
 hook_wait(
     const struct hook_run *r, pid_t pid, int in, int out, struct text *said)
 {
-	int64_t end = r->hook->timeout.set ?
-			  sys_now() + r->hook->timeout.v * 1000 :
+	const struct spec_int *limit = &r->hook->timeout;
+	int64_t end = limit->set && limit->v < HOOK_FOREVER ?
+			  sys_now() + limit->v * 1000 :
 			  INT64_MAX;
 	CLOSEFD int pidfd = sys_pidfd_open(pid);
-	struct pollfd p[3] = { { .fd = out, .events = POLLIN },
+	struct pollfd p[4] = { { .fd = out, .events = POLLIN },
+		{ .fd = in, .events = POLLOUT },
 		{ .fd = pidfd, .events = POLLIN },
 		{ .fd = r->signals, .events = POLLIN } };
+	struct text left = *r->state;
 	char buf[512];
-	int64_t left;
+	int64_t ms;
 	ssize_t n;
 	int status;
 
-	/* Small enough for any pipe; a hook that does not read is no error. */
-	if (write(in, r->state->p, r->state->n) < 0 && errno != EPIPE)
-		err_warn("state for hook %s:", r->hook->path);
-	sys_close(&in);
 	for (;;) {
-		left = end == INT64_MAX ? -1 : end - sys_now();
-		if (end != INT64_MAX && left <= 0)
+		ms = end == INT64_MAX ? 1000000 : end - sys_now();
+		if (ms <= 0 || p[3].revents)
 			break;
 		/* Without pidfds (Linux < 5.3) look every 10 ms. */
-		if (pidfd < 0 && (left < 0 || left > 10))
-			left = 10;
-		poll(p, LEN(p), left > 1000000 ? 1000000 : (int)left);
-		if (p[2].revents)
-			break;
+		if (pidfd < 0 && ms > 10)
+			ms = 10;
+		poll(p, LEN(p), ms > 1000000 ? 1000000 : (int)ms);
+		if (p[1].revents) {
+			/* A hook that does not read is no error. */
+			n = write(in, left.p, left.n);
+			left.p += n > 0 ? n : 0;
+			left.n -= n > 0 ? (size_t)n : 0;
+			if (!left.n || (n < 0 && errno != EAGAIN)) {
+				sys_close(&in);
+				p[1].fd = -1;
+			}
+		}
 		if (p[0].revents) {
 			n = read(out, buf, sizeof buf);
 			if (n > 0)
@@ -7050,20 +7059,23 @@ hook_wait(
 				p[0].fd = -1;
 			continue;
 		}
-		if (waitpid(pid, &status, WNOHANG) == pid)
+		if (waitpid(pid, &status, WNOHANG) == pid) {
+			sys_close(&in);
 			return status;
+		}
 	}
+	sys_close(&in);
 	kill(-pid, SIGKILL);
 	kill(pid, SIGKILL);
 	sys_waitpid(pid, &status);
-	return p[2].revents ? -2 : -1;
+	return p[3].revents ? -2 : -1;
 }
 
 /* One hook; what went wrong as text, NULL when nothing did. */
 static char *
 hook_try(const struct hook_run *r)
 {
-	char buf[HOOK_OUTPUT];
+	char buf[HOOK_OUTPUT], *line;
 	struct text said = { .p = buf, .cap = sizeof buf, .fixed = true };
 	int in[2], out[2], status;
 	struct sigaction ignore = { .sa_handler = SIG_IGN }, old;
@@ -7074,6 +7086,7 @@ hook_try(const struct hook_run *r)
 	if (pipe2(in, O_CLOEXEC) < 0 || pipe2(out, O_CLOEXEC) < 0)
 		err_die("pipe for hook:");
 	fcntl(out[0], F_SETFL, O_NONBLOCK);
+	fcntl(in[1], F_SETFL, O_NONBLOCK);
 	pid = sys_clone(0, -1, &unused);
 	if (pid == 0)
 		hook_exec(r, in[0], out[1]);
@@ -7087,6 +7100,8 @@ hook_try(const struct hook_run *r)
 	close(out[0]);
 	if (said.n && buf[said.n - 1] == '\n')
 		buf[--said.n] = 0;
+	for (line = buf; (line = strchr(line, '\n'));)
+		*line = ' ';
 	if (status == -1)
 		return base_fmt("hook ran past specified timeout of %lld.0s",
 		    (long long)r->hook->timeout.v);

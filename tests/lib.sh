@@ -146,7 +146,10 @@ need_program()
 
 # ---- bundles ----
 
-BUSYBOX=$(command -v busybox || echo /bin/busybox)
+# By path: a busybox shell answers "command -v busybox" with its own applet.
+for BUSYBOX in /bin/busybox /usr/bin/busybox; do
+	[ ! -x "$BUSYBOX" ] || break
+done
 
 # bundle [DIR]: config.json as "ocirt spec" writes it, without a terminal, and
 # a root file system of a static busybox with its usual names.
