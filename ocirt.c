@@ -735,7 +735,8 @@ err_write(int fd, const struct text *t)
 static void
 err_log(const char *level, const char *msg)
 {
-	char buf[ERR_LINE * 2];
+	/* every byte may become six: the record must end as JSON */
+	char buf[ERR_LINE * 6 + 128];
 	struct text t = { .p = buf, .cap = sizeof buf - 4, .fixed = true };
 	struct timespec ts;
 	struct tm tm;
@@ -857,14 +858,12 @@ err_die(const char *fmt, ...)
 		err.send(true, buf);
 		err_exit(1);
 	}
-	/* An undo that fails in its turn is told, but ends the undoing. */
+	/* An undo that fails in its turn is told; the others still run. */
 	err_log(dying ? "warning" : "error", buf);
 	err_say(buf);
-	if (!dying) {
-		dying = true;
-		err_ncrumbs = 0;
-		err_rollback();
-	}
+	dying = true;
+	err_ncrumbs = 0;
+	err_rollback();
 	err_exit(err.status);
 }
 
@@ -905,11 +904,8 @@ err_warn(const char *fmt, ...)
 	va_start(ap, fmt);
 	err_compose(&t, e, fmt, ap);
 	va_end(ap);
-	if (err.send) {
-		err.send(false, buf);
-		errno = e;
+	if (err.send)
 		return;
-	}
 	/* podman reads the whole log as one object and shims parse stdout and
 	 * stderr together, so a healthy command must stay silent there. */
 	if (err.debug)
@@ -2770,20 +2766,20 @@ json_put_strings(struct json_out *o, const char *key, char *const *list)
  *         case is refused, for Go readers would take it (threat T69).
  */
 enum spec_type {
-	T_STR,   /* const char * */
-	T_BOOL,  /* bool */
-	T_I64,   /* struct spec_int, signed */
-	T_ID,    /* struct spec_int: a uid or gid, never (uid_t)-1 */
-	T_U32,   /* struct spec_int */
-	T_U64,   /* struct spec_int */
-	T_WORD,  /* struct spec_int: a word of a table */
-	T_STRS,  /* char **, NULL at the end; NULL when absent */
-	T_IDS,   /* struct spec_ids */
-	T_CAPS,  /* uint64_t, a bit each */
-	T_MAP,   /* struct spec_list of struct spec_pair */
-	T_OBJ,   /* pointer to a struct of its own; NULL when absent */
-	T_LIST,  /* struct spec_list of structs */
-	T_TOKEN, /* int: the token, for whoever reads it later */
+	T_STR,  /* const char * */
+	T_BOOL, /* bool */
+	T_I64,  /* struct spec_int, signed */
+	T_ID,   /* struct spec_int: a uid or gid, never (uid_t)-1 */
+	T_U32,  /* struct spec_int */
+	T_U64,  /* struct spec_int */
+	T_WORD, /* struct spec_int: a word of a table */
+	T_STRS, /* char **, NULL at the end; NULL when absent */
+	T_IDS,  /* struct spec_ids */
+	T_CAPS, /* uint64_t, a bit each */
+	T_MAP,  /* struct spec_list of struct spec_pair */
+	T_OBJ,  /* pointer to a struct of its own; NULL when absent */
+	T_LIST, /* struct spec_list of structs */
+
 	T_LATER, /* known, not supported: refused when it asks for something */
 	T_NEVER, /* the same, and zero asks for something */
 };
@@ -3292,9 +3288,7 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 	case T_LIST:
 		spec_objects(j, i, f->shape, (struct spec_list *)(void *)at);
 		return;
-	case T_TOKEN:
-		*(int *)(void *)at = i;
-		return;
+
 	case T_LATER:
 		i = json_nontrivial(j, i);
 		if (i >= 0)
@@ -3473,6 +3467,15 @@ spec_device_rule(const struct spec_device_rule *r)
 	if (r->minor.set && r->minor.v >= 0)
 		minor = base_fmt("%lld", (long long)r->minor.v);
 	return base_fmt("%s %s:%s %s", r->type, major, minor, r->access);
+}
+
+static bool
+spec_may_mknod(const struct spec_caps *c)
+{
+	return c && ((c->bounding | c->effective | c->permitted |
+			 c->inheritable | c->ambient) >>
+			    TAB_CAP_MKNOD &
+			1);
 }
 
 static void
@@ -3742,6 +3745,7 @@ struct plan {
 	struct plan_cgroup *cgroups;
 	size_t ncgroups;
 	bool device_rules; /* a v1 devices hierarchy takes the rules */
+	bool any_device;   /* the deny-all rule is not enforced */
 };
 
 /* A field of mountinfo without its octal escapes, in place. */
@@ -3776,12 +3780,15 @@ plan_has_word(const char *list, const char *word)
 	return false;
 }
 
-/* One line of mountinfo (proc(5)); true when it is a cgroup hierarchy that
- * can be written to. super gets the super block options. */
+/* A line of mountinfo (proc(5)). */
+struct plan_mountline {
+	char *root, *point, *options, *type, *super;
+};
+
 static bool
-plan_parse_mount(char *line, struct host_hier *h, char **super)
+plan_split_mount(char *line, struct plan_mountline *m)
 {
-	char *field[6], *sep = strstr(line, " - "), *type, *opts;
+	char *field[6], *sep = strstr(line, " - ");
 	size_t i;
 
 	if (!sep)
@@ -3791,17 +3798,31 @@ plan_parse_mount(char *line, struct host_hier *h, char **super)
 	for (i = 0; i < LEN(field); i++)
 		if (!(field[i] = base_cut(&line, " ")))
 			return false;
-	type = base_cut(&sep, " ");
+	m->root = plan_unescape(field[3]);
+	m->point = plan_unescape(field[4]);
+	m->options = field[5];
+	m->type = base_cut(&sep, " ");
 	base_cut(&sep, " ");
-	opts = base_cut(&sep, " ");
-	if (!type || !opts || strncmp(type, "cgroup", 6))
+	m->super = base_cut(&sep, " ");
+	return m->type && m->super;
+}
+
+/* One line of mountinfo (proc(5)); true when it is a cgroup hierarchy that
+ * can be written to. super gets the super block options. */
+
+static bool
+plan_parse_mount(char *line, struct host_hier *h, char **super)
+{
+	struct plan_mountline m;
+
+	if (!plan_split_mount(line, &m))
 		return false;
-	h->v2 = !strcmp(type, "cgroup2");
-	h->root = plan_unescape(field[3]);
-	h->mount = plan_unescape(field[4]);
-	*super = opts;
-	return !plan_has_word(field[5], "ro") && !plan_has_word(opts, "ro") &&
-	       (h->v2 || !strcmp(type, "cgroup"));
+	h->v2 = !strcmp(m.type, "cgroup2");
+	h->root = m.root;
+	h->mount = m.point;
+	*super = m.super;
+	return (h->v2 || !strcmp(m.type, "cgroup")) &&
+	       !plan_has_word(m.options, "ro") && !plan_has_word(m.super, "ro");
 }
 
 /* Give a hierarchy the line of /proc/self/cgroup that is about it: v2 is
@@ -3839,6 +3860,7 @@ plan_probe(struct host *host)
 {
 	char *mounts = sys_proc_read("self/mountinfo");
 	char *cgroups = sys_proc_read("self/cgroup");
+	bool has_proc = sys_proc() >= 0;
 	char *line, *super;
 	struct host_hier h;
 	size_t i;
@@ -3847,6 +3869,10 @@ plan_probe(struct host *host)
 			 faccessat(sys_proc(), "self/ns/cgroup", F_OK, 0) == 0;
 	host->kcore =
 	    sys_proc() >= 0 && faccessat(sys_proc(), "kcore", F_OK, 0) == 0;
+	/* Unreadable is not the same as none: rules would be lost unseen. A
+	 * kernel without cgroups has no self/cgroup. */
+	if (has_proc && (!mounts || (!cgroups && errno != ENOENT)))
+		err_die("read mounts and cgroups of this host:");
 	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
 		if (!plan_parse_mount(line, &h, &super) ||
 		    !plan_match_cgroup(&h, super, cgroups))
@@ -3933,11 +3959,8 @@ plan_device_rules(struct plan *p)
 	r = s->linux_->resources->devices.p;
 	if (s->linux_->resources->devices.n == 1 && !r->allow &&
 	    (!r->type || *r->type == 'a') && r->major.v <= 0 &&
-	    r->minor.v <= 0 &&
-	    (!c || !((c->bounding | c->effective | c->permitted |
-			 c->inheritable | c->ambient) >>
-			   TAB_CAP_MKNOD &
-		       1))) {
+	    r->minor.v <= 0 && !spec_may_mknod(c)) {
+		p->any_device = true;
 		err_note("no v1 device controller: the rule that denies all "
 			 "devices is not enforced");
 		return;
@@ -4537,6 +4560,7 @@ struct state {
 	struct spec_int pid, start_time; /* init */
 	struct spec_int owner_pid, owner_start, uid;
 	bool private_pid, hooks, keyring;
+	bool any_device; /* the deny-all rule is not enforced */
 	char **cgroups, **notes;
 	struct spec_list annotations;
 	int root, dir; /* descriptors of the state root and the container's
@@ -4560,6 +4584,7 @@ static const struct spec_field state_fields[] = {
 	S("privatePid",  T_BOOL, private_pid),
 	S("hooks",       T_BOOL, hooks),
 	S("keyring",     T_BOOL, keyring),
+	S("anyDevice",   T_BOOL, any_device),
 	S("cgroups",     T_STRS, cgroups),
 	S("notes",       T_STRS, notes),
 	S("annotations", T_MAP,  annotations),
@@ -4570,15 +4595,22 @@ static const struct spec_shape state_shape = {
 };
 /* clang-format on */
 
-/* The id may name a file and nothing else (threat T50). */
+/* May this name a container? It may name a file and nothing else (T50). */
+static bool
+state_is_id(const char *id)
+{
+	return *id && strlen(id) <= 255 && strcmp(id, ".") &&
+	       strcmp(id, "..") &&
+	       !id[strspn(id, "abcdefghijklmnopqrstuvwxyz"
+			      "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")];
+}
+
 static void
 state_check_id(const char *id)
 {
 	if (!*id)
 		err_die("container id cannot be empty");
-	if (strlen(id) > 255 || !strcmp(id, ".") || !strcmp(id, "..") ||
-	    id[strspn(id, "abcdefghijklmnopqrstuvwxyz"
-			  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_+.-")])
+	if (!state_is_id(id))
 		err_die("invalid container ID format");
 }
 
@@ -4606,13 +4638,14 @@ state_roots(const char *given)
 }
 
 /* Others must not be able to plant state (threat T51). */
+
 static bool
-state_root_is_ours(int fd)
+state_is_ours(int fd)
 {
 	struct stat st;
 
 	return fstat(fd, &st) == 0 && st.st_uid == sys_euid() &&
-	       (!(st.st_mode & 022) || (st.st_mode & S_ISVTX));
+	       !(st.st_mode & 022);
 }
 
 /* Make path and the directories above it. */
@@ -4632,15 +4665,17 @@ state_mkdirs(const char *path)
 }
 
 /* Open one state root; make: create it where it is missing. */
+
 static int
 state_open_root(const char *path, bool make)
 {
-	int fd;
+	/* In a directory that all can write to, a link may be anybody's. */
+	int shm = strncmp(path, "/dev/shm/", 9) ? 0 : O_NOFOLLOW;
+	int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | shm, 0);
 
-	fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
 	if (fd < 0 && errno == ENOENT && make && state_mkdirs(path) == 0)
-		fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
-	if (fd >= 0 && !state_root_is_ours(fd)) {
+		fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY | shm, 0);
+	if (fd >= 0 && !state_is_ours(fd)) {
 		close(fd);
 		errno = EPERM;
 		return -1;
@@ -4666,7 +4701,8 @@ state_is_linked(const struct state *st)
 }
 
 /* Remove what we may have made in the directory, by name, and the directory.
- * The journal goes last: until then delete can find what there is to undo. */
+ * config.json goes after the journal: with it alone delete can still find
+ * what there is to undo. */
 static void
 state_unlink(struct state *st)
 {
@@ -4674,8 +4710,8 @@ state_unlink(struct state *st)
 		"." STATE_CONFIG, "." STATE_FILE };
 	size_t i;
 
-	unlinkat(st->dir, STATE_CONFIG, 0);
 	unlinkat(st->dir, STATE_FILE, 0);
+	unlinkat(st->dir, STATE_CONFIG, 0);
 	if (unlinkat(st->root, st->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return;
 	for (i = 0; i < LEN(names); i++)
@@ -4713,6 +4749,7 @@ state_try_save(const struct state *st)
 	json_put_bool(&o, "privatePid", st->private_pid);
 	json_put_bool(&o, "hooks", st->hooks);
 	json_put_bool(&o, "keyring", st->keyring);
+	json_put_bool(&o, "anyDevice", st->any_device);
 	json_put_strings(&o, "cgroups", st->cgroups);
 	json_put_strings(&o, "notes", st->notes);
 	json_put_open(&o, "annotations", '{');
@@ -4738,24 +4775,28 @@ state_create(struct state *st, const char *given, bool optional)
 {
 	const char **root = state_roots(given);
 	struct stat s;
+	int e = ENOENT;
 
 	state_check_id(st->id);
 	st->dir = st->root = -1;
-	for (; *root && st->root < 0; root++)
+	for (; *root; root++) {
 		st->root = state_open_root(*root, true);
+		if (st->root >= 0 && mkdirat(st->root, st->id, 0700) == 0)
+			break;
+		if (st->root >= 0 && errno == EEXIST)
+			err_die("container with given ID already exists");
+		e = errno;
+		sys_close(&st->root);
+	}
 	if (st->root < 0 && optional && !given) {
 		err_note("no writable state directory: the container is "
 			 "not listed");
 		return;
 	}
+	errno = e;
 	if (st->root < 0)
 		err_die("state directory %s (hint: --root, $OCIRT_ROOT):",
 		    given ? given : STATEDIR);
-	if (mkdirat(st->root, st->id, 0700) < 0) {
-		if (errno == EEXIST)
-			err_die("container with given ID already exists");
-		err_die("make state directory:");
-	}
 	err_undo(state_undo, st);
 	st->dir =
 	    sys_open(st->root, st->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
@@ -4805,6 +4846,7 @@ state_try_load(struct state *st)
 }
 
 /* Open the directory of a container below one root, or -1. */
+
 static int
 state_open_dir(struct state *st, const char *root)
 {
@@ -4813,6 +4855,10 @@ state_open_dir(struct state *st, const char *root)
 		return -1;
 	st->dir =
 	    sys_open(st->root, st->id, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	if (st->dir >= 0 && !state_is_ours(st->dir)) {
+		sys_close(&st->dir);
+		errno = EPERM;
+	}
 	if (st->dir < 0)
 		sys_close(&st->root);
 	return st->dir;
@@ -4854,6 +4900,7 @@ state_owner_lives(const struct state *st)
 
 /* What the container is now. The start FIFO has a reader only while init
  * waits in it: so nobody has to record the step from created to running. */
+
 static enum state_status
 state_now(const struct state *st)
 {
@@ -4868,39 +4915,59 @@ state_now(const struct state *st)
 		return ST_RUNNING;
 	fd = sys_open(
 	    st->dir, STATE_START, O_WRONLY | O_NONBLOCK | O_NOFOLLOW, 0);
+	if (fd < 0 && errno != ENXIO && errno != ENOENT)
+		err_die("look whether it was started:");
 	return fd < 0 ? ST_RUNNING : ST_CREATED;
 }
 
+/* A number may be meant as the pid of a container (design.md 7): which one's
+ * it is, NULL if none's. */
+static const char *
+state_with_pid(const char *root, const char *number)
+{
+	const char *name = NULL;
+	struct state st;
+	struct dirent *d;
+	uint64_t pid;
+	DIR *dir;
+	int fd;
+
+	if (base_number(number, INT_MAX, &pid) < 0 ||
+	    (fd = state_open_root(root, false)) < 0 || !(dir = fdopendir(fd)))
+		return NULL;
+	while (!name && (d = readdir(dir))) {
+		if (!state_is_id(d->d_name) ||
+		    !state_find(&st, root, d->d_name))
+			continue;
+		if (st.phase && st.pid.v == (int64_t)pid)
+			name = st.id;
+		sys_close(&st.dir);
+		sys_close(&st.root);
+	}
+	closedir(dir);
+	return name;
+}
+
 /* The container an operation is about: dies when there is none. */
+
 static void
 state_get(struct state *st, const char *given, const char *id)
 {
-	DIR *dir;
-	struct dirent *d;
-	struct state other;
-	const char **root;
-	uint64_t pid;
+	const char **root, *name;
 
 	if (state_find(st, given, id) && st->phase)
 		return;
+	if (st->dir >= 0 && !state_has_journal(st) &&
+	    flock(st->dir, LOCK_SH | LOCK_NB) < 0)
+		err_die("container is being created");
 	if (st->dir >= 0)
 		err_die(
 		    "state of the container is damaged (hint: delete --force)");
-	/* A number may be meant as the pid (design.md 7). */
-	if (base_number(id, INT_MAX, &pid) == 0) {
-		for (root = state_roots(given); *root; root++) {
-			int fd = state_open_root(*root, false);
-
-			dir = fd < 0 ? NULL : fdopendir(fd);
-			while (dir && (d = readdir(dir)))
-				if (d->d_name[0] != '.' &&
-				    state_find(&other, *root, d->d_name) &&
-				    other.phase && other.pid.v == (int64_t)pid)
-					err_die("container does not exist "
-						"(hint: %s is the pid of '%s')",
-					    id, d->d_name);
-		}
-	}
+	for (root = state_roots(given); *root; root++)
+		if ((name = state_with_pid(*root, id)))
+			err_die("container does not exist "
+				"(hint: %s is the pid of '%s')",
+			    id, name);
 	err_die("container does not exist");
 }
 
@@ -4953,23 +5020,30 @@ state_put(struct json_out *o, const struct state *st, enum state_status now,
 
 /* v1 cpuset: a new group has no cpus and mems and refuses processes until it
  * has; give it its parent's. Some hosts mount with noprefix. */
+
 static void
 cg_fill_cpuset(const char *dir)
 {
 	static const char *const file[][2] = { { "cpuset.cpus", "cpus" },
 		{ "cpuset.mems", "mems" } };
-	char *up = base_dup(dir), *value;
+	char *up = base_dup(dir), *value, *now;
 	size_t i, k;
 
 	*strrchr(up, '/') = 0;
 	for (i = 0; i < LEN(file); i++) {
 		for (k = 0; k < 2; k++) {
+			now = sys_read_file(
+			    AT_FDCWD, base_fmt("%s/%s", dir, file[i][k]), NULL);
+			if (!now && errno != ENOENT)
+				err_die("read %s/%s:", dir, file[i][k]);
+			if (!now)
+				continue;
 			value = sys_read_file(
 			    AT_FDCWD, base_fmt("%s/%s", up, file[i][k]), NULL);
-			if (!value)
-				continue;
-			if (sys_write_file(AT_FDCWD,
-				base_fmt("%s/%s", dir, file[i][k]), value) < 0)
+			if ((*now == '\n' || !*now) &&
+			    (!value || sys_write_file(AT_FDCWD,
+					   base_fmt("%s/%s", dir, file[i][k]),
+					   value) < 0))
 				err_die("fill %s/%s:", dir, file[i][k]);
 			break;
 		}
@@ -4977,21 +5051,20 @@ cg_fill_cpuset(const char *dir)
 }
 
 /* mkdir -p. 0 made, 1 was there, -1 and errno. */
+
 static int
 cg_try_mkdir(const char *dir, bool cpuset)
 {
 	char *up = base_dup(dir), *slash = strrchr(up, '/');
-	int tries;
+	int tries, r;
 
 	/* Another container's delete may take the directory above away. */
 	for (tries = 0; tries < 8; tries++) {
-		if (mkdir(dir, 0755) == 0) {
-			if (cpuset)
-				cg_fill_cpuset(dir);
-			return 0;
-		}
-		if (errno == EEXIST)
-			return 1;
+		r = mkdir(dir, 0755) == 0 ? 0 : errno == EEXIST ? 1 : -1;
+		if (r >= 0 && cpuset)
+			cg_fill_cpuset(dir);
+		if (r >= 0)
+			return r;
 		*slash = 0;
 		if (errno != ENOENT || slash == up ||
 		    cg_try_mkdir(up, cpuset) < 0)
@@ -5130,6 +5203,7 @@ cg_pids(char *const *dirs)
 }
 
 /* Signal every process in the cgroups once; how many there were. */
+
 static size_t
 cg_signal(char *const *dirs, int sig)
 {
@@ -5139,6 +5213,8 @@ cg_signal(char *const *dirs, int sig)
 
 	for (i = 0; i < ids.n; i++) {
 		fd = sys_pidfd_open((pid_t)ids.v[i]);
+		if (fd < 0 && errno == ESRCH)
+			continue;
 		sys_signal(fd, (pid_t)ids.v[i], sig);
 		sys_close(&fd);
 	}
@@ -5187,13 +5263,22 @@ cg_undo(void *arg)
 			err_warn("remove cgroup %s:", *dirs);
 }
 
-static bool
-cg_has_process(const char *dir)
+/* What was there before may not be in use, nor frozen: nothing in it would
+ * ever run (spec/oci-1.3.md L17). */
+static void
+cg_check_unused(const char *dir)
 {
-	char *text =
+	char *procs =
 	    sys_read_file(AT_FDCWD, base_fmt("%s/cgroup.procs", dir), NULL);
+	char *v1 =
+	    sys_read_file(AT_FDCWD, base_fmt("%s/freezer.state", dir), NULL);
+	char *v2 =
+	    sys_read_file(AT_FDCWD, base_fmt("%s/cgroup.freeze", dir), NULL);
 
-	return text && *text;
+	if (!procs || *procs)
+		err_die("container's cgroup is not empty: %s", dir);
+	if ((v1 && strncmp(v1, "THAWED", 6)) || (v2 && *v2 != '0'))
+		err_die("container's cgroup unexpectedly frozen: %s", dir);
 }
 
 /* The container has an own, empty cgroup in each hierarchy; err_die removes
@@ -5204,6 +5289,7 @@ static void
 cg_make(struct plan *p)
 {
 	char **undo = base_array(p->ncgroups + 1, sizeof *undo);
+	char *path;
 	size_t i, made = 0, kept = 0;
 	int r;
 
@@ -5222,10 +5308,12 @@ cg_make(struct plan *p)
 		}
 		if (r < 0)
 			err_die("make cgroup %s:", p->cgroups[i].dir);
-		if (r == 1 && cg_has_process(p->cgroups[i].dir)) {
-			undo[--made] = NULL;
-			err_die("container's cgroup is not empty: %s",
-			    p->cgroups[i].dir);
+		if (r == 1) {
+			made--;
+			path = undo[made];
+			undo[made] = NULL;
+			cg_check_unused(path);
+			undo[made++] = path;
 		}
 		p->cgroups[kept++] = p->cgroups[i];
 	}
@@ -5233,16 +5321,19 @@ cg_make(struct plan *p)
 }
 
 /* The cgroup2 directory a child can be born in, or -1. */
+
 static int
 cg_open_v2(const struct plan *p)
 {
 	size_t i;
+	int fd = -1;
 
-	for (i = 0; i < p->ncgroups; i++)
-		if (p->cgroups[i].hier->v2)
-			return sys_open(AT_FDCWD, p->cgroups[i].dir,
-			    O_RDONLY | O_DIRECTORY, 0);
-	return -1;
+	for (i = 0; i < p->ncgroups && fd < 0; i++)
+		if (p->cgroups[i].hier->v2 &&
+		    (fd = sys_open(AT_FDCWD, p->cgroups[i].dir,
+			 O_RDONLY | O_DIRECTORY, 0)) < 0)
+			err_die("open cgroup %s:", p->cgroups[i].dir);
+	return fd;
 }
 
 /* pid is in dir. A new task can be refused for a moment: asked again. */
@@ -5427,6 +5518,8 @@ struct fs {
 	int empty_dir, empty_file;
 	int parent; /* last directory that a node was made in, or -1 */
 	char *parent_path;
+	struct base_set
+	    absent;  /* paths to mask or protect that are not there */
 	int console; /* the pseudoterminal to put on /dev/console, or -1 */
 };
 
@@ -5641,8 +5734,9 @@ fs_check_proc(
 static bool
 fs_is_kernel_fs(const struct plan_step *st)
 {
-	return st->type &&
-	       (!strcmp(st->type, "proc") || !strcmp(st->type, "sysfs"));
+	return !strcmp(st->target, "/proc") || !strcmp(st->target, "/sys") ||
+	       (st->type &&
+		   (!strcmp(st->type, "proc") || !strcmp(st->type, "sysfs")));
 }
 
 /* The mount point of a step: made where it is missing, inside the root. */
@@ -5656,7 +5750,7 @@ fs_target(struct fs *fs, const struct plan_step *st, bool dir)
 		fd = sys_resolve(fs->root, st->target, true);
 		if (fd < 0 && errno == ELOOP)
 			err_die("%s must be mounted on ordinary directory",
-			    st->type);
+			    st->type ? st->type : "this");
 	}
 	if (fd < 0)
 		fd = dir ? sys_mkdirs(fs->root, st->target, 0755, 0) :
@@ -5671,7 +5765,7 @@ fs_target(struct fs *fs, const struct plan_step *st, bool dir)
 	if (dir && !S_ISDIR(s.st_mode)) {
 		if (fs_is_kernel_fs(st))
 			err_die("%s must be mounted on ordinary directory",
-			    st->type);
+			    st->type ? st->type : "this");
 		errno = ENOTDIR;
 		err_die("mount point:");
 	}
@@ -5905,6 +5999,8 @@ fs_node_parent(struct fs *fs, const char *path, const char **name)
 	fs->parent = sys_resolve(fs->root, *dir ? dir : "/", true);
 	if (fs->parent < 0 && errno == ENOENT) {
 		fd = sys_mkdirs(fs->root, dir, 0755, SYS_MAXLINKS);
+		if (fd < 0)
+			err_die("directory %s of a device:", dir);
 		sys_close(&fd);
 		fs->parent = sys_resolve(fs->root, dir, true);
 	}
@@ -6013,6 +6109,10 @@ fs_make_scratch(struct fs *fs)
 	struct statfs sfs;
 	int f;
 
+	/* Not in the host's sight, whatever propagation the config wants. */
+	if ((fs->plan->propagation & MS_SHARED) &&
+	    mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0)
+		err_die("make / private:");
 	if (mount("tmpfs", "/", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
 		"mode=755,size=16k,nr_inodes=8") < 0)
 		err_die("mount tmpfs to mask with:");
@@ -6037,13 +6137,16 @@ fs_make_scratch(struct fs *fs)
 
 /* A path to mask or protect: -1 when the container does not have it, which is
  * as good. Any other trouble is an error. */
+
 static int
-fs_existing(const struct fs *fs, const char *path)
+fs_existing(struct fs *fs, const char *path)
 {
 	int fd = sys_resolve(fs->root, path, false);
 
 	if (fd < 0 && errno != ENOENT && errno != ENOTDIR)
 		err_die("open:");
+	if (fd < 0)
+		*base_set_at(&fs->absent, 0, path, strlen(path)) = 1;
 	return fd;
 }
 
@@ -6166,27 +6269,68 @@ fs_apply(struct fs *fs, size_t *at, enum plan_op stop)
 	}
 }
 
-/* The last look before the program runs: "/" is the root file system, it is
- * read-only if it was to be, and so are the paths that were to be. */
+#define FS_WRITABLE 1
+#define FS_READONLY 2
+
+/* Which mount points are read-only, by the kernel's own list. The last mount
+ * on a path is the one that counts. */
 static void
-fs_verify(const struct fs *fs)
+fs_collect_readonly(struct base_set *ro)
+{
+	char *text = sys_proc_read("self/mountinfo"), *line, *c;
+	struct plan_mountline m;
+	size_t lines = 0;
+
+	if (!text)
+		err_die("check: read mountinfo:");
+	for (c = text; *c; c++)
+		lines += *c == '\n';
+	base_set_init(ro, lines);
+	while ((line = base_cut(&text, "\n")))
+		if (plan_split_mount(line, &m))
+			*base_set_at(ro, 0, m.point, strlen(m.point)) =
+			    plan_has_word(m.options, "ro") ||
+				    plan_has_word(m.super, "ro") ?
+				FS_READONLY :
+				FS_WRITABLE;
+}
+
+/* A path that is no mount point by its own name: it has links in it. */
+static void
+fs_verify_readonly(const struct fs *fs, const char *path)
+{
+	CLOSEFD int fd = sys_resolve(fs->root, path, false);
+	struct statfs sfs;
+
+	if (fd < 0 || fstatfs(fd, &sfs) < 0 || !(sfs.f_flags & 1))
+		err_die("check: %s is not read-only", path);
+}
+
+/* The last look before the program runs: "/" is the root file system, it is
+ * read-only if it was to be, and so are the paths to protect and to mask,
+ * but for those that the container does not have. */
+
+static void
+fs_verify(struct fs *fs)
 {
 	const struct plan_step *st;
-	struct statfs sfs;
+	struct base_set ro;
 	struct stat s;
 	size_t i;
 
 	if (stat("/", &s) < 0 || s.st_dev != fs->root_dev ||
 	    s.st_ino != fs->root_ino)
 		err_die("check: / is not the root file system");
+	fs_collect_readonly(&ro);
 	for (i = 0; i < fs->plan->nsteps; i++) {
 		st = &fs->plan->steps[i];
-		if (st->op != OP_REMOUNT_RO && st->op != OP_READONLY)
-			continue;
-		CLOSEFD int fd = sys_resolve(fs->root, st->target, false);
-
-		if (fd >= 0 && (fstatfs(fd, &sfs) < 0 || !(sfs.f_flags & 1)))
-			err_die("check: %s is not read-only", st->target);
+		if ((st->op == OP_REMOUNT_RO || st->op == OP_READONLY ||
+			st->op == OP_MASK) &&
+		    !*base_set_at(
+			&fs->absent, 0, st->target, strlen(st->target)) &&
+		    *base_set_at(&ro, 0, st->target, strlen(st->target)) !=
+			FS_READONLY)
+			fs_verify_readonly(fs, st->target);
 	}
 }
 
@@ -6418,16 +6562,23 @@ cred_keyring(const char *id)
 	syscall(SYS_keyctl, PORT_KEYCTL_SETPERM, ring, 0x3f1b0000);
 }
 
+/* To raise a limit takes privilege, so that is done early (raise); to lower
+ * one takes none and is done last, or it would be we who ran into it. */
 static void
-cred_rlimits(const struct spec_process *p)
+cred_rlimits(const struct spec_process *p, bool raise)
 {
 	const struct spec_rlimit *r = p->rlimits.p;
-	struct rlimit rl;
+	struct rlimit rl, now;
 	size_t i;
 
 	for (i = 0; i < p->rlimits.n; i++) {
 		rl.rlim_cur = (rlim_t)r[i].soft.v;
 		rl.rlim_max = (rlim_t)r[i].hard.v;
+		if (raise && getrlimit((int)r[i].type.v, &now) < 0)
+			err_die("get %s:", tab_word(tab_rlimit, LEN(tab_rlimit),
+					       (uint64_t)r[i].type.v));
+		if (raise && rl.rlim_max <= now.rlim_max)
+			continue;
 		if (setrlimit((int)r[i].type.v, &rl) < 0)
 			err_die("set %s to %llu:%llu:",
 			    tab_word(tab_rlimit, LEN(tab_rlimit),
@@ -6613,8 +6764,9 @@ cred_verify(
 	cred_expect_hex(status, "CapBnd", c.bounding);
 	if (cred_status_line(status, "CapAmb")) /* Linux 4.3 */
 		cred_expect_hex(status, "CapAmb", c.ambient);
-	if (cred_status_line(status, "NoNewPrivs")) /* Linux 4.10 */
-		cred_expect_hex(status, "NoNewPrivs", p->no_new_privileges);
+	/* Linux 4.10; ours may be set before, and stays */
+	if (p->no_new_privileges && cred_status_line(status, "NoNewPrivs"))
+		cred_expect_hex(status, "NoNewPrivs", 1);
 	if (filtered && cred_status_line(status, "Seccomp"))
 		cred_expect_hex(status, "Seccomp", 2);
 }
@@ -7312,12 +7464,16 @@ init_tell(const struct init *in, enum sync_kind kind, const char *text, int fd)
 static void
 init_orphan(struct init *in)
 {
+	struct pollfd p = { .fd = in->sock };
 	size_t i;
 
 	for (i = 0; i < LEN(in->drop); i++)
 		sys_close(&in->drop[i]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		err_die("set parent death signal:");
+	/* It may have died before that: then its end of the socket is closed. */
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLHUP))
+		err_exit(1);
 }
 
 static void
@@ -7434,6 +7590,7 @@ init_filesystem(struct init *in)
 	in->fs.root = in->fs.scratch = in->fs.parent = in->fs.console = -1;
 	in->fs.host = -1;
 	in->fs.empty_dir = in->fs.empty_file = -1;
+	base_set_init(&in->fs.absent, in->plan->nsteps);
 	umask(0);
 	if (!in->process->terminal) {
 		fs_apply(&in->fs, &in->at, OP_PIVOT);
@@ -7508,7 +7665,8 @@ init_affinity(struct init *in)
 static void
 init_umask(struct init *in)
 {
-	const struct spec_user *u = in->process->user;
+	const struct spec_user *u =
+	    in->spec->process ? in->spec->process->user : NULL;
 
 	umask(u && u->umask.set ? (mode_t)u->umask.v : 022);
 }
@@ -7567,7 +7725,7 @@ init_credentials(struct init *in)
 	struct spec_caps want = cred_want(in->process, cred_have());
 
 	cred_drop_bounding(want.bounding);
-	cred_rlimits(in->process);
+	cred_rlimits(in->process, true);
 	cred_ids(in->process);
 	if (in->process->no_new_privileges &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -7744,6 +7902,12 @@ init_start_hooks(struct init *in)
 	init_in_hooks = false;
 }
 
+static void
+init_limits(struct init *in)
+{
+	cred_rlimits(in->process, false);
+}
+
 /* Nothing of ours stays open but the channel for a failing execve, which is
  * close-on-exec and sits right above what the program gets. Really closed,
  * not marked: a marked directory can still be executed through (T03). */
@@ -7805,15 +7969,16 @@ static const struct init_step init_steps[] = {
 	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
 	{ "cwd",         init_cwd,         "making it needs root" },
 	{ "umask",       init_umask,       "after all files of ours are made" },
+	{ "verify",      init_verify,      "while we may look everywhere" },
 	{ "filter",      init_filter_early,"without no_new_privs it needs CAP_SYS_ADMIN" },
 	{ "credentials", init_credentials, "after all that needs privilege" },
 	{ "inside",      init_cwd_inside,  "as the user, whom the directory may admit" },
 	{ "environment", init_environment, "HOME is read as the user" },
 	{ "lookup",      init_lookup,      "create must report a missing program" },
-	{ "verify",      init_verify,      "last look before the parent's" },
 	{ "ready",       init_ready,       "the parent verifies and records" },
 	{ "wait",        init_wait_start,  "create ends here, start goes on" },
 	{ "startHooks",  init_start_hooks, "as the user, just before the program" },
+	{ "limits",      init_limits,      "not for us: after the last of our own work" },
 	{ "close",       init_close,       "after the last thing that opens files" },
 	{ "filterLate",  init_filter_late, "nothing of ours runs under it but execve" },
 	{ "execve",      init_execve,      "" },
@@ -7833,13 +7998,14 @@ static const struct init_step init_exec_steps[] = {
 	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
 	{ "cwd",         init_cwd,         "as root first" },
 	{ "umask",       init_umask,       "" },
+	{ "verify",      init_verify,      "while we may look everywhere" },
 	{ "filter",      init_filter_early,"without no_new_privs it needs CAP_SYS_ADMIN" },
 	{ "credentials", init_credentials, "after all that needs privilege" },
 	{ "inside",      init_cwd_inside,  "as the user" },
 	{ "environment", init_environment, "HOME is read as the user" },
 	{ "lookup",      init_lookup,      "a missing program is 255" },
-	{ "verify",      init_verify,      "last look before the parent's" },
 	{ "ready",       init_ready,       "the parent verifies" },
+	{ "limits",      init_limits,      "not for us: after the last of our own work" },
 	{ "close",       init_close,       "after the last thing that opens files" },
 	{ "filterLate",  init_filter_late, "nothing of ours runs under it but execve" },
 	{ "execve",      init_execve,      "" },
@@ -7901,6 +8067,7 @@ struct run {
 	uint64_t have; /* our capabilities: the child starts with them */
 	pid_t pid;
 	int pidfd, sock, signals;
+	bool reaped; /* the child was waited for: its pid is another's */
 	struct tty tty;
 	struct tty_relay relay;
 };
@@ -8105,9 +8272,13 @@ run_kill_child(void *arg)
 	struct run *r = arg;
 	int status;
 
-	sys_signal(r->pidfd, r->pid, SIGKILL);
-	sys_waitpid(r->pid, &status);
-	if (!r->state.private_pid)
+	if (!r->reaped) {
+		sys_signal(r->pidfd, r->pid, SIGKILL);
+		cg_thaw(r->state.cgroups);
+		sys_waitpid(r->pid, &status);
+	}
+	/* exec has a plan-less child in a container that goes on */
+	if (r->plan && !r->state.private_pid)
 		cg_kill_all(r->state.cgroups);
 }
 
@@ -8117,7 +8288,8 @@ run_child_lost(struct run *r)
 {
 	int status = 0;
 
-	if (sys_waitpid(r->pid, &status) == r->pid && WIFSIGNALED(status))
+	r->reaped = sys_waitpid(r->pid, &status) == r->pid;
+	if (r->reaped && WIFSIGNALED(status))
 		err_die("container init was killed by signal %d%s",
 		    WTERMSIG(status),
 		    WTERMSIG(status) == SIGKILL ?
@@ -8283,11 +8455,14 @@ run_fill_state(struct run *r)
 	st->created = base_time(&now, 9);
 	st->owner_pid.v = getpid();
 	st->owner_start.v = (int64_t)sys_start_time((pid_t)st->owner_pid.v);
+	if (!st->owner_start.v)
+		err_die("read own start time:");
 	st->uid.v = sys_euid();
 	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
 	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
 		    hook_any(r->spec, HOOK_POSTSTOP);
 	st->keyring = !r->opts->no_new_keyring;
+	st->any_device = r->plan->any_device;
 	st->annotations = r->spec->annotations;
 	st->cgroups = base_array(r->plan->ncgroups + 1, sizeof *st->cgroups);
 	for (i = 0; i < r->plan->ncgroups; i++)
@@ -8308,6 +8483,7 @@ run_fifo(const struct run *r, const char *name)
 }
 
 /* The journal stands before the first side effect. */
+
 static void
 run_journal(struct run *r, bool start_later)
 {
@@ -8319,10 +8495,11 @@ run_journal(struct run *r, bool start_later)
 	r->init.start = r->init.report = -1;
 	if (st->dir < 0)
 		return;
-	state_save(st);
+	/* The copy first: the journal may say that there are hooks in it. */
 	if (sys_replace_file(
 		st->dir, STATE_CONFIG, 0600, r->config, r->config_len) < 0)
 		err_die("keep a copy of config.json:");
+	state_save(st);
 	if (!start_later)
 		return;
 	r->init.start = run_fifo(r, STATE_START);
@@ -8362,6 +8539,8 @@ run_commit(struct run *r, const char *phase)
 	    r->init.filter && !r->spec->process->no_new_privileges);
 	st->pid.v = r->pid;
 	st->start_time.v = (int64_t)sys_start_time(r->pid);
+	if (!st->start_time.v)
+		err_die("read the start time of container init:");
 	st->phase = phase;
 	st->notes = base_array(err.nnotes + 1, sizeof *st->notes);
 	for (i = 0; i < err.nnotes; i++)
@@ -8609,16 +8788,25 @@ run_saved_spec(const struct state *st)
 	return spec_read("config.json", text, len);
 }
 
+static void
+run_load_saved_spec(void *arg)
+{
+	struct run *r = arg;
+
+	r->spec = run_saved_spec(&r->state);
+}
+
 /* Remove a container that is locked and dead, then run its last hooks. */
+
 static void
 run_delete_dead(const struct run_opts *o, struct state *st)
 {
 	struct run r = { .opts = o, .signals = -1, .bundle = st->bundle };
 
-	if (st->hooks)
-		r.spec = run_saved_spec(st);
-	run_destroy(st);
 	r.state = *st;
+	if (st->hooks && !err_try(run_load_saved_spec, &r))
+		err_warn("no poststop hooks: %s", err.trapped);
+	run_destroy(st);
 	run_hooks(&r, HOOK_POSTSTOP, ST_STOPPED, 0);
 }
 
@@ -8728,6 +8916,7 @@ run_kill(const struct run_opts *o, const char *id, int sig)
 }
 
 /* Stop a create that is under way: it undoes its work when it is told to. */
+
 static void
 run_stop_owner(struct state *st)
 {
@@ -8736,20 +8925,14 @@ run_stop_owner(struct state *st)
 
 	if (state_owner_lives(st))
 		sys_signal(pidfd, (pid_t)st->owner_pid.v, SIGTERM);
-	while (state_owner_lives(st) && state_is_linked(st)) {
+	/* It may be done in this moment, and live on to wait for its child. */
+	while (state_is_linked(st) && state_try_load(st) &&
+	       state_now(st) == ST_CREATING) {
 		if (sys_now() > end)
 			err_die("the command that creates the container does "
 				"not stop");
 		sys_pause(5);
 	}
-}
-
-static void
-run_load_saved_spec(void *arg)
-{
-	struct run *r = arg;
-
-	r->spec = run_saved_spec(&r->state);
 }
 
 /* The journal is lost or damaged. Where the cgroups are follows from the copy
@@ -8777,11 +8960,27 @@ run_recover(struct state *st)
 	st->hooks = hook_any(r.spec, HOOK_POSTSTOP);
 }
 
+/* Without --force only what is stopped, or created and not started. */
+static void
+run_check_deletable(const struct run_opts *o, const struct state *st)
+{
+	enum state_status now = state_now(st);
+
+	if (o->force)
+		return;
+	if (now == ST_CREATING)
+		err_die("container is being created");
+	if (now == ST_RUNNING)
+		err_die("cannot delete container %s that is not stopped: %s",
+		    st->id, state_word[now]);
+	if (!st->phase && state_has_journal(st))
+		err_die("state of the container is damaged (hint: --force)");
+}
+
 static int
 run_delete(const struct run_opts *o, const char *id)
 {
 	struct state st;
-	enum state_status now;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (!state_find(&st, o->root, id)) {
@@ -8789,22 +8988,18 @@ run_delete(const struct run_opts *o, const char *id)
 			return 0;
 		state_get(&st, o->root, id);
 	}
-	now = state_now(&st);
-	if (now == ST_CREATING && !o->force)
-		err_die("container is being created");
-	if (now == ST_RUNNING && !o->force)
-		err_die("cannot delete container %s that is not stopped: %s",
-		    id, state_word[now]);
-	if (now == ST_CREATING)
+	run_check_deletable(o, &st);
+	if (state_now(&st) == ST_CREATING)
 		run_stop_owner(&st);
-	if (now == ST_RUNNING || now == ST_CREATED)
+	if (state_now(&st) == ST_RUNNING || state_now(&st) == ST_CREATED)
 		run_kill_init(&st);
-	/* Our locked directory may be gone by now, or half made. */
+	/* Our directory may be gone by now, or its container have come on. */
 	if (!run_lock(&st))
 		return 0;
 	state_try_load(&st);
-	if (!st.phase && !o->force && state_has_journal(&st))
-		err_die("state of the container is damaged (hint: --force)");
+	run_check_deletable(o, &st);
+	if (state_now(&st) == ST_RUNNING || state_now(&st) == ST_CREATED)
+		run_kill_init(&st);
 	if (!st.phase)
 		run_recover(&st);
 	run_delete_dead(o, &st);
@@ -8943,6 +9138,9 @@ exec_process(struct run *r, char **args)
 		if (o->label)
 			p->selinux = o->label;
 	}
+	if (r->state.any_device && spec_may_mknod(p->caps))
+		err_die("CAP_MKNOD needs a device controller, which this "
+			"host has not mounted");
 	/* the container's, whatever the file says: E5 */
 	memset(&p->oom_score_adj, 0, sizeof p->oom_score_adj);
 	if (base)
@@ -9130,7 +9328,8 @@ show_collect(struct show_list *l, const char *root, bool given)
 	if (!(dir = fdopendir(fd)))
 		err_die("read %s:", root);
 	while ((d = readdir(dir))) {
-		if (d->d_name[0] == '.' || !state_find(&st, root, d->d_name))
+		if (!state_is_id(d->d_name) ||
+		    !state_find(&st, root, d->d_name))
 			continue;
 		sys_close(&st.root);
 		if (!st.phase) {

@@ -7,7 +7,8 @@ set -eu
 
 ocirt=${OCIRT:-$(cd "$(dirname "$0")/.." && pwd)/ocirt}
 [ -x "$ocirt" ] || ocirt=$(command -v ocirt)
-busybox=$(command -v busybox)
+busybox=/bin/busybox
+[ -x "$busybox" ] || busybox=/usr/bin/busybox
 bundle=$(mktemp -d)
 trap 'rm -rf "$bundle"' EXIT
 

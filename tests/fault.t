@@ -36,6 +36,8 @@ bundle
 config 's/"readonly": true/"readonly": false/'
 script ': >/canary'
 canary=$B/rootfs/canary
+# Once before anything is counted: the first run makes the mount points.
+run_b
 
 # calls CMD: "NAME COUNT" for every system call that CMD does before the
 # program runs; the highest count of one process

@@ -152,7 +152,8 @@ story()
 		cmp "$T/log/startContainer.ns" "$T/container.ns"
 	is 'createContainer has an empty environment when it is given none' \
 		"$(log createContainer.env | grep -v -e '^PWD=' -e '^SHLVL=' \
-			-e '^_=' -e '^OLDPWD=')" ''
+			-e '^_=' -e '^OLDPWD=' \
+			-e '^PATH=/sbin:/usr/sbin:/bin:/usr/bin$')" ''
 	like "startContainer has the container's" "$(log startContainer.env)" \
 		'^TERM=xterm$'
 	unlike "and not the caller's" "$(log startContainer.env)" FROM_CALLER
@@ -169,7 +170,7 @@ story()
 		poststop) want='stopped ' ;;
 		esac
 		got="$(member status) $(member pid)"
-		[ $k != poststop ] || got=${got%0}
+		[ "$k" != poststop ] || got=${got%0}
 		is "$k is told status and pid" "$got" "$want"
 		is "$k is told id, bundle, annotation, version" \
 			"$(member id) $(member bundle) $(member org.test.a) $(member ociVersion)" \
@@ -377,12 +378,14 @@ odd()
 
 	# What a hook started and left behind does not hold us up.
 	fresh
-	hook_script leaves "cat >/dev/null; sleep 7 >/dev/null 2>&1 </dev/null & echo left"
+	hook_script leaves "cat >/dev/null; sleep 7 >/dev/null 2>&1 </dev/null &
+		echo \$! >$T/log/left"
 	hooks "$(one prestart leaves)"
 	script 'echo ran'
 	begin=$(date +%s)
 	is 'a hook may leave a process behind' "$(run_b 2>&1)" ran
 	check 'which is not waited for' test $(($(date +%s) - begin)) -lt 5
+	check 'and lives on' kill "$(log left)"
 
 	# The hook gets nothing of the environment of the program (CVE-2025-23266).
 	fresh

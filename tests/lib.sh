@@ -19,6 +19,7 @@ ROOT=$T/state
 B=$T/bundle
 ID=ot$$
 tests=0 failed=0
+unset OCIRT_ROOT XDG_RUNTIME_DIR
 
 # Kill, delete and unmount all that is ours; never anything else.
 cleanup()
@@ -26,7 +27,7 @@ cleanup()
 	rc=$?
 	trap - EXIT HUP INT TERM
 	for d in "$ROOT"/*/; do
-		[ -d "$d" ] && "$OCIRT" --root "$ROOT" delete -f \
+		[ -d "$d" ] && timeout 20 "$OCIRT" --root "$ROOT" delete -f \
 			"$(basename "$d")" >/dev/null 2>&1
 	done
 	for pid in $pids; do
@@ -155,17 +156,17 @@ done
 # a root file system of a static busybox with its usual names.
 bundle()
 {
-	dir=${1:-$B}
-	rm -rf "$dir"
-	mkdir -p "$dir/rootfs/bin" "$dir/rootfs/etc" "$dir/rootfs/tmp" || exit 1
-	cp "$BUSYBOX" "$dir/rootfs/bin/busybox" || exit 1
-	for n in sh true false ls cat ps id mount echo sleep env grep sed awk \
+	bundle_dir=${1:-$B}
+	rm -rf "$bundle_dir"
+	mkdir -p "$bundle_dir/rootfs/bin" "$bundle_dir/rootfs/etc" "$bundle_dir/rootfs/tmp" || exit 1
+	cp "$BUSYBOX" "$bundle_dir/rootfs/bin/busybox" || exit 1
+	for bundle_n in sh true false ls cat ps id mount echo sleep env grep sed awk \
 		stat readlink kill hostname touch mkdir chmod head sort tr \
 		test printf dd pwd wc cut ip tty stty mknod; do
-		ln -sf busybox "$dir/rootfs/bin/$n"
+		ln -sf busybox "$bundle_dir/rootfs/bin/$bundle_n"
 	done
-	"$OCIRT" spec -b "$dir" || exit 1
-	sed -i 's/"terminal": true/"terminal": false/' "$dir/config.json"
+	"$OCIRT" spec -b "$bundle_dir" || exit 1
+	sed -i 's/"terminal": true/"terminal": false/' "$bundle_dir/config.json"
 }
 
 # config SED-SCRIPT [DIR]: edit config.json; a script that changes nothing is

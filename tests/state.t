@@ -526,8 +526,12 @@ is 'a root of another user is refused' "$rc" 1
 mkdir -m 1777 "$T/sticky"
 chmod 1777 "$T/sticky"
 run --root "$T/sticky" create -b "$B" "$ID"
-is 'a sticky root is taken' "$rc:$err" 0:
-run --root "$T/sticky" delete -f "$ID"
+is 'a root that others can write to is refused, sticky or not' "$rc" 1
+mkdir -m 700 "$T/mine" "$T/mine/$ID"
+chown 1000 "$T/mine/$ID"
+echo '{}' >"$T/mine/$ID/state.json"
+run --root "$T/mine" delete -f "$ID"
+check 'what another user put into a root is not ours' test -d "$T/mine/$ID"
 (
 	umask 000
 	o --root "$T/deep/er/root" create -b "$B" "$ID" </dev/null
