@@ -7212,6 +7212,10 @@ hook_wait(
 			continue;
 		}
 		if (waitpid(pid, &status, WNOHANG) == pid) {
+			/* what it said between the poll and its end */
+			while ((n = read(out, buf, sizeof buf)) > 0 &&
+			       said->n + 1 < said->cap)
+				base_put(said, buf, (size_t)n);
 			sys_close(&in);
 			return status;
 		}

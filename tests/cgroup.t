@@ -49,6 +49,7 @@ outside()
 }
 
 bundle
+[ "$host" != v2 ] || host_cgroupns
 config 's/"readonly": true/"readonly": false/'
 args '"sleep", "1000"'
 
@@ -123,6 +124,7 @@ cat /proc/self/cgroup >$T/seen
 END
 for m in createContainer createRuntime,createContainer; do
 	bundle
+	[ "$host" != v2 ] || host_cgroupns
 	args '"true"'
 	hook createContainer "$T/hook"
 	case $m in
@@ -136,6 +138,7 @@ for m in createContainer createRuntime,createContainer; do
 		"$(outside "$T/seen" "/$ID")" ''
 done
 bundle
+[ "$host" != v2 ] || host_cgroupns
 config 's/"readonly": true/"readonly": false/'
 script 'cat /proc/self/cgroup'
 run run -b "$B" "$ID"
@@ -149,6 +152,7 @@ args '"sleep", "1000"'
 path()
 {
 	bundle
+	[ "$host" != v2 ] || host_cgroupns
 	args '"sleep", "1000"'
 	config "s|^$(printf '\t')\"linux\": {|&\"cgroupsPath\": \"$1\",|"
 }
@@ -230,6 +234,7 @@ check 'and removed with it' nothing_left
 # ---- device rules ----
 
 bundle
+[ "$host" != v2 ] || host_cgroupns
 config 's/"readonly": true/"readonly": false/'
 config 's/"CAP_KILL",/&"CAP_MKNOD",/'
 script 'mknod /tmp/kmsg c 1 11
@@ -279,6 +284,7 @@ check 'devices: nothing is left' nothing_left
 # ---- other hosts: mounts taken away in a namespace of their own ----
 
 bundle
+[ "$host" != v2 ] || host_cgroupns
 script 'cat /proc/self/cgroup'
 # without TYPES-REGEXP ARGS...: ocirt where no such file systems are mounted
 without()

