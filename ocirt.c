@@ -49,11 +49,15 @@
  * rework at will. [order] the order of statements is load-bearing. [wire] both
  * sides of the clone: change SYNC, INIT and RUN together.
  *
- * Files read: BUNDLE/config.json, /proc/self/{mountinfo,cgroup,exe},
- * /proc/PID/{stat,status}. Files written: STATEROOT/ID/{state.json,
- * config.json,start,report}, cgroup.procs and cpuset.{cpus,mems} of the
- * container's own cgroups, mount points and device nodes inside the root file
- * system, and what the user names with --pid-file and --log.
+ * Files read: BUNDLE/config.json, the file of --process; /proc/self/{exe,
+ * mountinfo,cgroup,status,ns}, /proc/PID/{stat,status,ns,comm}; freezer.state,
+ * cgroup.freeze, cgroup.procs and cpuset.{cpus,mems} of cgroups; /etc/passwd
+ * of the container for HOME, of the host for list. Files written: STATEROOT/ID/
+ * {state.json,config.json,start,report}; cgroup.{procs,kill,freeze},
+ * freezer.state, cpuset.{cpus,mems} and devices.{allow,deny} of the
+ * container's own cgroups; /proc/self/{oom_score_adj,attr}, /proc/sys; mount
+ * points and device nodes inside the root file system; and what the user
+ * names with --pid-file and --log.
  */
 
 /* == 1 PORT ============================================ port_ ==== [rows]
@@ -2459,7 +2463,7 @@ json_refuse_duplicates(const struct json *j)
 }
 
 /* Make text a token tree. Dies of whatever is not JSON. text must be writable
- * and stays in use. Any top-level value is taken: the caller looks at token 0. */
+ * and stays in use. Any top-level value is taken: the caller looks at it. */
 static void
 json_parse(struct json *j, const char *file, char *text, size_t len)
 {
@@ -5012,7 +5016,8 @@ state_put(struct json_out *o, const struct state *st, enum state_status now,
  *         kill, remove.
  * Calls:  ERR SYS TAB PLAN.
  * Runs:   parent; it never enters the container's cgroups itself.
- * Trusts: names from the journal only below a cgroup file system (T56).
+  * Trusts: the journal's names as far as rmdir goes, which takes nothing but
+ *         empty directories; for all else only a cgroup file system (T56).
  * Change: limits come as one table here, a row a resource field.
  */
 #define CG_MAGIC 0x27e0eb /* v1, linux/magic.h */
@@ -8406,7 +8411,7 @@ run_until_ready(struct run *r)
 	}
 }
 
-/* Let the child go. create: it waits in its FIFO. Else true as soon as execve
+/* Let the child go. create: it waits in its FIFO. Else returns when execve
  * has worked, and an execve that fails is died of. */
 static void
 run_go(struct run *r, bool wait)

@@ -105,8 +105,8 @@ probe_exe_of(int pid)
 	close(handle);
 }
 
-/* For as many seconds, at most; ends when nobody listens any more. */
-static int
+/* Until it is killed, at the latest after so many seconds. */
+static void
 probe_exe(int seconds)
 {
 	int pid;
@@ -176,7 +176,7 @@ main(int argc, char **argv)
 	if (!strcmp(what, "syscall"))
 		return probe_syscall(argc - 2, argv + 2);
 	if (!strcmp(what, "exe") && argc > 2)
-		return probe_exe(atoi(argv[2]));
+		probe_exe(atoi(argv[2]));
 	if (!strcmp(what, "breakout") && argc > 2)
 		return probe_breakout(argv[2]);
 	if (!strcmp(what, "sched"))
