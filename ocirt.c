@@ -3862,9 +3862,10 @@ plan_match_cgroup(struct host_hier *h, const char *super, const char *cgroups)
 static void
 plan_probe(struct host *host)
 {
+	bool has_proc = sys_proc() >= 0;
 	char *mounts = sys_proc_read("self/mountinfo");
 	char *cgroups = sys_proc_read("self/cgroup");
-	bool has_proc = sys_proc() >= 0;
+	bool none = !cgroups && errno == ENOENT;
 	char *line, *super;
 	struct host_hier h;
 	size_t i;
@@ -3875,7 +3876,7 @@ plan_probe(struct host *host)
 	    sys_proc() >= 0 && faccessat(sys_proc(), "kcore", F_OK, 0) == 0;
 	/* Unreadable is not the same as none: rules would be lost unseen. A
 	 * kernel without cgroups has no self/cgroup. */
-	if (has_proc && (!mounts || (!cgroups && errno != ENOENT)))
+	if (has_proc && (!mounts || (!cgroups && !none)))
 		err_die("read mounts and cgroups of this host:");
 	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
 		if (!plan_parse_mount(line, &h, &super) ||
@@ -5625,20 +5626,24 @@ fs_top(const struct fs *fs, const char *path)
 	return fd;
 }
 
-/* The parent mount of a shared root file system must not pass our mounts on
- * to the host. It lies at path or above. */
+/* The mount that the directory lies on must not pass our mounts on to the
+ * host. Its root is the directory or one above it: only there can it be
+ * changed. */
 static void
-fs_parent_private(const char *path)
+fs_parent_private(int dir)
 {
-	char *p = base_dup(path), *slash;
+	CLOSEFD int fd = fcntl(dir, F_DUPFD_CLOEXEC, 3);
+	int up, depth = 0;
 
-	for (;;) {
-		if (mount(NULL, *p ? p : "/", NULL, MS_PRIVATE, NULL) == 0)
-			return;
-		slash = strrchr(p, '/');
-		if (errno != EINVAL || !*p || !slash)
-			err_die("make the mount above %s private:", path);
-		*slash = 0;
+	while (mount(NULL, sys_fdname(fd).s, NULL, MS_PRIVATE, NULL) < 0) {
+		if (errno != EINVAL || ++depth == PATH_MAX / 2)
+			err_die("make the mount above the root file system "
+				"private:");
+		up = sys_open(fd, "..", O_PATH | O_DIRECTORY, 0);
+		if (up < 0)
+			err_die("find the mount above the root file system:");
+		close(fd);
+		fd = up;
 	}
 }
 
@@ -5688,13 +5693,14 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 		errno = ENOTDIR;
 		err_die("root file system %s:", st->source);
 	}
-	if (a.st_dev == fs->root_dev && a.st_ino == fs->root_ino)
+	if ((a.st_dev == fs->root_dev && a.st_ino == fs->root_ino) ||
+	    (fs->host >= 0 && fstat(fs->host, &b) == 0 &&
+		a.st_dev == b.st_dev && a.st_ino == b.st_ino))
 		err_die(
 		    "root file system %s is the host's own root", st->source);
-	if ((fs->plan->propagation & MS_SHARED) && fs->host >= 0)
-		err_die("rootfsPropagation shared is not possible in a chroot");
+
 	if (fs->plan->propagation & MS_SHARED)
-		fs_parent_private(st->source);
+		fs_parent_private(dir);
 	fs->root = fs_try_bind(dir, dir, true, 0, 0);
 	if (fs->root == -2)
 		fs->root = fs_open_host(fs, st->source, O_DIRECTORY);
