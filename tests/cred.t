@@ -251,7 +251,7 @@ cwd()
 	start_in /
 	bad=
 	for fd in 3 4 5 6 7 8 12 20; do
-		args '"/proc/self/fd/'$fd$BUSYBOX'","true"'
+		args '"/proc/self/fd/'$fd"$BUSYBOX"'","true"'
 		out=$(launched -f 3-20=/ 2>&1) && bad="$bad $fd: $out"
 	done
 	is 'nor can a program be run through one' "$bad" ''

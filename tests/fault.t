@@ -21,7 +21,7 @@ SOFT="$SOFT rmdir unlinkat"
 # libc's, or no failure that exists; strace does not close what it fails.
 NEVER='brk mmap munmap mprotect arch_prctl set_tid_address set_robust_list rseq
 rt_sigreturn rt_sigprocmask exit_group close getpid geteuid getuid getppid
-getsid umask wait4 signalfd4'
+getsid umask wait4 signalfd4 clock_gettime'
 # In run only what the program does not call itself: a fault is counted in
 # each process, and may not hit it.
 RUN='setgroups setresgid setresuid setregid capset pivot_root mount umount2
