@@ -8314,6 +8314,18 @@ run_child_lost(struct run *r)
 	    sys_exit_code(status));
 }
 
+/* Send the child a message. Where its end is closed it is on its way out, and
+ * how it ended says more. */
+static void
+run_tell(struct run *r, enum sync_kind kind)
+{
+	if (sync_try_send(r->sock, kind, "", -1) == 0)
+		return;
+	if (errno == EPIPE || errno == ECONNRESET)
+		run_child_lost(r);
+	err_die("tell the child '%s':", sync_name[kind]);
+}
+
 /* Clone the child and put it into its cgroups. It is not dumpable: nobody in
  * a namespace that it joins may look into it (CVE-2016-9962). */
 static void
@@ -8354,8 +8366,8 @@ run_clone(struct run *r, unsigned flags, int cgroup)
 		cg_place(r->plan, pid, born);
 	else
 		cg_enter_all(r->state.cgroups, pid);
-	if (r->init.placed && sync_try_send(r->sock, MSG_PLACED, "", -1) < 0)
-		run_child_lost(r);
+	if (r->init.placed)
+		run_tell(r, MSG_PLACED);
 }
 
 /* The runtime's hooks: state on stdin, our environment unless they name
@@ -8408,8 +8420,7 @@ run_until_ready(struct run *r)
 		} else if (kind == MSG_HOOKS) {
 			run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
 			run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
-			if (sync_try_send(r->sock, MSG_HOOKED, "", -1) < 0)
-				run_child_lost(r);
+			run_tell(r, MSG_HOOKED);
 		} else {
 			err_die("unexpected message '%s' from the child",
 			    sync_name[kind]);
@@ -8425,8 +8436,7 @@ run_go(struct run *r, bool wait)
 	struct sync_msg m = { .kind = MSG_EOF };
 	int fd;
 
-	if (sync_try_send(r->sock, MSG_GO, "", -1) < 0)
-		run_child_lost(r);
+	run_tell(r, MSG_GO);
 	if (wait && sync_recv(r->sock, -1, &m, &fd) != MSG_EOF)
 		err_die("unexpected message from the child");
 	sys_close(&r->sock);
