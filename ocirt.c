@@ -7144,12 +7144,15 @@ hook_reset_signals(void)
 	uint64_t ignored = status && (line = strstr(status, "SigIgn:")) ?
 			       strtoull(line + 7, NULL, 16) :
 			       UINT64_MAX;
+	/* The raw call, for the C library keeps 32 to 34 to itself. All zero is
+	 * SIG_DFL with no flags in every architecture's struct. */
+	unsigned long dfl[16] = { 0 };
 	sigset_t none;
 	int sig;
 
 	for (sig = 1; sig < 65; sig++)
 		if (ignored >> (sig - 1) & 1)
-			signal(sig, SIG_DFL);
+			syscall(SYS_rt_sigaction, sig, dfl, NULL, _NSIG / 8);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
