@@ -8620,8 +8620,8 @@ run_create(const struct run_opts *o, const char *id)
 
 	run_prepare(&r, o, id, true);
 	run_commit(&r, "created");
-	err_keep();
 	run_go(&r, false);
+	err_keep();
 	return 0;
 }
 
