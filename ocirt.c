@@ -5694,8 +5694,9 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 		err_die("root file system %s:", st->source);
 	}
 	if ((a.st_dev == fs->root_dev && a.st_ino == fs->root_ino) ||
-	    (fs->host >= 0 && fstat(fs->host, &b) == 0 &&
-		a.st_dev == b.st_dev && a.st_ino == b.st_ino))
+	    (fs->host >= 0 &&
+		(fstat(fs->host, &b) < 0 ||
+		    (a.st_dev == b.st_dev && a.st_ino == b.st_ino))))
 		err_die(
 		    "root file system %s is the host's own root", st->source);
 

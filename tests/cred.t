@@ -429,7 +429,7 @@ descriptors()
 		"$LAUNCH" $opts "$OCIRT" --root "$ROOT" run -b "$B" "$ID" \
 			</dev/zero >"$T/out" 2>"$T/err"
 		is "closed streams (${c:-none}) are null in the program" \
-			"$(head -n 1 "$B/rootfs/tmp/log")$(grep -c '/null$' \
+			"$(head -n 1 "$B/rootfs/tmp/log")$(grep -c '^/dev/null$' \
 				"$B/rootfs/tmp/log")" \
 			"0 1 2 8 $(echo "$c" | wc -w | tr -d ' ')"
 	done
