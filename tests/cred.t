@@ -429,7 +429,7 @@ descriptors()
 		"$LAUNCH" $opts "$OCIRT" --root "$ROOT" run -b "$B" "$ID" \
 			</dev/zero >"$T/out" 2>"$T/err"
 		is "closed streams (${c:-none}) are null in the program" \
-			"$(head -n 1 "$B/rootfs/tmp/log")$(grep -c '^/dev/null$' \
+			"$(head -n 1 "$B/rootfs/tmp/log")$(grep -c '/null$' \
 				"$B/rootfs/tmp/log")" \
 			"0 1 2 8 $(echo "$c" | wc -w | tr -d ' ')"
 	done
@@ -510,7 +510,7 @@ sealed()
 	"$T/copy" --root "$ROOT" run -d -b "$B" "$ID" </dev/null \
 		>"$T/seen" 2>&1
 	n=0
-	while [ $n -lt 20 ]; do
+	while [ $n -lt 20 ] || { [ $n -lt 200 ] && [ ! -s "$T/seen" ]; }; do
 		for a in /proc/self/exe /bin/evil; do
 			"$T/copy" --root "$ROOT" exec "$ID" $a --version \
 				</dev/null >"$T/out" 2>&1
@@ -518,7 +518,7 @@ sealed()
 		n=$((n + 1))
 	done
 	o delete -f "$ID"
-	is 'nor do 40 execs with a hand in /proc/PID/exe' \
+	is 'nor do 40 execs or more with a hand in /proc/PID/exe' \
 		"$(md5sum <"$T/copy")" "$sum"
 	like 'the hand was there' "$(sort -u "$T/seen")" \
 		'^exe /memfd:ocirt '

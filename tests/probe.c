@@ -77,7 +77,8 @@ probe_syscall(int argc, char **argv)
 
 /* One process's binary, by the handle that CVE-2019-5736 used: opened for
  * nothing first, then through it for writing, until the process has ended
- * and the kernel no longer says that the file is busy. */
+ * and the kernel no longer says that the file is busy. What lies in /bin is
+ * the container's own. */
 static void
 probe_exe_of(int pid)
 {
@@ -90,8 +91,12 @@ probe_exe_of(int pid)
 		return;
 	if (readlink(name, target, sizeof target - 1) < 0)
 		strcpy(target, "?");
+	if (!strncmp(target, "/bin/", 5)) {
+		close(handle);
+		return;
+	}
 	snprintf(name, sizeof name, "/proc/self/fd/%d", handle);
-	for (tries = 0; strncmp(target, "/bin/", 5) && tries < 100; tries++) {
+	for (tries = 0; tries < 100; tries++) {
 		fd = open(name, O_WRONLY);
 		if (fd >= 0 || errno != ETXTBSY)
 			break;
@@ -112,6 +117,7 @@ probe_exe(int seconds)
 	int pid;
 
 	alarm((unsigned)seconds);
+	setvbuf(stdout, NULL, _IOLBF, 0);
 	for (;;)
 		for (pid = 1; pid < 512; pid++)
 			if (pid != getpid())
