@@ -16,12 +16,6 @@ run()
 	err=$(cat "$T/err")
 }
 
-gone()
-{
-	[ ! -e "/proc/$1/stat" ] ||
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
-}
-
 hook()
 {
 	config "s|^$(printf '\t')\"linux\": {|\"hooks\": { \"$1\": [ { \"path\": \

@@ -22,20 +22,6 @@ fails()
 	like "$what" "$rc $(wc -l <"$T/err" | tr -d ' ') $err" "^255 1 .*$pattern"
 }
 
-# gone PID: there is no such process, or only its zombie
-gone()
-{
-	[ ! -e "/proc/$1/stat" ] ||
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
-}
-
-# await PID: its status when it has ended; after 10 s it is killed
-await()
-{
-	wait_for 10 gone "$1" || kill -9 "$1"
-	wait "$1"
-}
-
 # field NAME: of /proc/self/status in $out
 field()
 {

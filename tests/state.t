@@ -33,13 +33,6 @@ hook()
 \"$BUSYBOX\", \"args\": [\"sh\", \"$2\"] } ] }, &|"
 }
 
-# gone PID: there is no such process, or only its zombie
-gone()
-{
-	[ ! -e "/proc/$1/stat" ] ||
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
-}
-
 # kill9 PID: never a group, never what is not a number
 kill9()
 {
@@ -71,13 +64,6 @@ creating()
 	pids="$pids $creator"
 	wait_for 5 test -s "$T/up"
 	pids="$pids $(hooks)"
-}
-
-# await PID: its status when it has ended; after 10 s it is killed
-await()
-{
-	wait_for 10 gone "$1" || kill -9 "$1"
-	wait "$1"
 }
 
 # program PID: what it runs, as the kernel says

@@ -12,19 +12,6 @@ run()
 	err=$(cat "$T/err")
 }
 
-gone()
-{
-	[ ! -e "/proc/$1/stat" ] ||
-		[ "$(sed 's/.*) //; s/ .*//' "/proc/$1/stat" 2>/dev/null)" = Z ]
-}
-
-# await PID: its status when it has ended; after 10 s it is killed
-await()
-{
-	wait_for 10 gone "$1" || kill -9 "$1"
-	wait "$1"
-}
-
 all_gone()
 {
 	for q; do
