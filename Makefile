@@ -91,11 +91,15 @@ fi; \
 echo "installing:$$miss"; \
 apt() { \
 	$$as env DEBIAN_FRONTEND=noninteractive \
-	apt-get -qq -o DPkg::Lock::Timeout=120 "$$@" </dev/null; \
+	apt-get -qq -o DPkg::Lock::Timeout=120 -o Acquire::Retries=5 \
+		"$$@" </dev/null; \
 }; \
 get() { apt install -y --no-install-recommends "$$@" $$miss; }; \
-{ get -s >/dev/null 2>&1 && get; } || { apt update && get; } || { \
-	echo "ocirt: could not install:$$miss" >&2; exit 1; }
+for pause in 10 30 60 120 0; do \
+	{ get -s >/dev/null 2>&1 && get; } || { apt update && get; } && exit; \
+	echo "ocirt: trying again in $$pause s" >&2; sleep $$pause; \
+done; \
+echo "ocirt: could not install:$$miss" >&2; exit 1
 endef
 
 deps: ## install the Debian packages to build, test and try it
@@ -110,6 +114,8 @@ BUILD = ${MAKE} --no-print-directory -j$$(nproc 2>/dev/null || echo 1)
 # The binary under test, and the tests to run: make check T='json spec'
 OCIRT = ${CURDIR}/ocirt
 T =
+# skip: check-vm is no failure where the archive cannot be reached.
+NO_KERNEL = fail
 TESTS = $(if ${T},${T:%=tests/%.t},$(sort $(wildcard tests/*.t)))
 PROVE = prove --timer
 
@@ -150,7 +156,9 @@ echo "$$good passed, $$bad failed"; test $$bad = 0
 check-vm: ## run the tests that need a kernel of their own, in QEMU
 	$(call need,${DEB_BUILD} ${DEB_TEST} ${DEB_VM})
 	@${BUILD} ocirt helpers
-	@OCIRT='${OCIRT}' tests/vm/run
+	@OCIRT='${OCIRT}' tests/vm/run; status=$$?; \
+	test $$status = 77 -a '${NO_KERNEL}' = skip || exit $$status; \
+	echo "check-vm: SKIPPED, the archive gave no kernel"
 
 size: ocirt ## say how large it is; fails above SIZELIMIT
 	@nm --print-size --size-sort --reverse-sort --radix=d ocirt.debug | \
@@ -184,13 +192,13 @@ lint-switches: .cache/flags | tools
 
 # One configuration: the switches are the compiler's to vary.
 lint-cppcheck:
-	timeout 170 cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 \
+	timeout 600 cppcheck -q --error-exitcode=1 --inline-suppr --std=c11 \
 		--enable=warning,portability,performance --library=gnu \
 		--suppress=missingIncludeSystem --suppress='*:/usr/include/*' \
 		${DEFS} ocirt.c
 
 lint-analyzer: .cache/flags | tools
-	timeout 170 ${COMPILE} -Werror -Wconversion -fanalyzer \
+	timeout 600 ${COMPILE} -Werror -Wconversion -fanalyzer \
 		-c -o .cache/analyzer.o ocirt.c
 
 # -- give it away -------------------------------------------------------------

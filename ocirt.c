@@ -26,23 +26,27 @@
  *    4 SYS    sys_    thin system call wrappers, the safe path resolver, procfs
  *    5 TAB    tab_    words of the runtime spec and their numbers
  *    6 JSON   json_   validate, tokenize, look up, write
- *    7 SPEC   spec_   config.json becomes struct spec
- *    8 PLAN   plan_   struct spec becomes a list of things to do
- *    9 STATE  state_  the container's directory, journal and status
- *   10 CGROUP cg_     hierarchies, the container's own groups, kill
- *   11 NS     ns_     join and leave namespaces, loopback
- *   12 FS     fs_     what the container sees as its file system
- *   13 TTY    tty_    pseudoterminals
- *   14 CRED   cred_   ids, capabilities, limits, labels
- *   15 SCMP   scmp_   the system call filter
- *   16 HOOK   hook_   run hooks
- *   17 SYNC   sync_   messages between parent and child
- *   18 INIT   init_   the child, from clone to execve
- *   19 RUN    run_    the parent: create, run, start, kill, delete
- *   20 EXEC   exec_   one more process in a container
- *   21 SHOW   show_   state, list, ps, plan, spec, features, version
- *   22 CMD    cmd_    commands, options, help, man page, completion
- *   23 MAIN   main
+ *    7 LEGACY leg_    configs of older specs become 1.3 JSON
+ *    8 SPEC   spec_   config.json becomes struct spec
+ *    9 PLAN   plan_   struct spec becomes a list of things to do
+ *   10 STATE  state_  the container's directory, journal and status
+ *   11 CGROUP cg_     hierarchies, the container's own groups, kill
+ *   12 RDT    rdt_    the container's group in resctrl
+ *   13 NS     ns_     join and leave namespaces, loopback
+ *   14 NET    net_    loopback and network devices, by rtnetlink
+ *   15 FS     fs_     what the container sees as its file system
+ *   16 TTY    tty_    pseudoterminals
+ *   17 CRED   cred_   ids, capabilities, limits, labels
+ *   18 SCMP   scmp_   the system call filter
+ *   19 HOOK   hook_   run hooks
+ *   20 SYNC   sync_   messages between parent and child
+ *   21 INIT   init_   the child, from clone to execve
+ *   22 RUN    run_    the parent: create, run, start, kill, delete
+ *   23 EXEC   exec_   one more process in a container
+ *   24 CRIU   criu_   checkpoint and restore
+ *   25 SHOW   show_   state, list, ps, plan, spec, features, version
+ *   26 CMD    cmd_    commands, options, help, man page, completion
+ *   27 MAIN   main
  *
  * To read: start at main(), go up. To change: read the banner of the room. Its
  * tags say what is safe: [rows] add a row, no code. [pure] no system calls,
@@ -2760,7 +2764,14 @@ json_put_strings(struct json_out *o, const char *key, char *const *list)
 	json_put_close(o, ']');
 }
 
-/* == 7 SPEC =========================================== spec_ ==== [rows][pure]
+/* == 7 LEGACY ========================================= leg_ ==== [rows][pure]
+ * Owns:   what configs of older specs say otherwise: old JSON becomes 1.3 JSON.
+ * Calls:  BASE ERR JSON.
+ * Runs:   parent, before SPEC looks at the config.
+ * Change: a translation is a row. An error names the line of the user's file.
+ */
+
+/* == 8 SPEC =========================================== spec_ ==== [rows][pure]
  * Owns:   struct spec and the tables of its fields.
  * Calls:  BASE ERR TAB JSON. No system calls.
  * Runs:   parent, before anything is done to the machine.
@@ -2783,12 +2794,14 @@ enum spec_type {
 	T_MAP,  /* struct spec_list of struct spec_pair */
 	T_OBJ,  /* pointer to a struct of its own; NULL when absent */
 	T_LIST, /* struct spec_list of structs */
-
-	T_LATER, /* known, not supported: refused when it asks for something */
-	T_NEVER, /* the same, and zero asks for something */
+	T_OBJS, /* struct spec_list of structs with tok and key: an object */
 };
 
-enum { SPEC_REQUIRED = 1, SPEC_MAP = 2 };
+enum {
+	SPEC_REQUIRED = 1,
+	SPEC_LATER = 2, /* not supported yet: refused if it asks for anything */
+	SPEC_NEVER = 4, /* the same, and zero asks for something */
+};
 
 struct spec_shape {
 	const struct spec_field *fields;
@@ -2855,6 +2868,24 @@ struct spec_rlimit {
 	struct spec_int type, soft, hard;
 };
 
+struct spec_scheduler {
+	int tok;
+	const char *policy;
+	char **flags;
+	struct spec_int nice, priority, runtime, deadline, period;
+};
+
+struct spec_ioprio {
+	int tok;
+	const char *class;
+	struct spec_int priority;
+};
+
+struct spec_affinity {
+	int tok;
+	const char *initial, *final;
+};
+
 struct spec_process {
 	int tok;
 	bool terminal, no_new_privileges;
@@ -2865,12 +2896,21 @@ struct spec_process {
 	struct spec_caps *caps;
 	struct spec_list rlimits;
 	struct spec_int oom_score_adj;
+	struct spec_scheduler *scheduler;
+	struct spec_ioprio *ioprio;
+	struct spec_affinity *affinity;
+};
+
+struct spec_idmap {
+	int tok;
+	struct spec_int container, host, size;
 };
 
 struct spec_mount {
 	int tok;
 	const char *destination, *type, *source;
 	char **options;
+	struct spec_list uids, gids;
 };
 
 struct spec_hook {
@@ -2904,9 +2944,69 @@ struct spec_device_rule {
 	struct spec_int major, minor;
 };
 
+struct spec_memory {
+	int tok;
+	struct spec_int limit, reservation, swap, kernel, kernel_tcp,
+	    swappiness;
+	bool disable_oom_killer, use_hierarchy, check_before_update;
+};
+
+struct spec_cpu {
+	int tok;
+	struct spec_int shares, quota, burst, period, rt_runtime, rt_period,
+	    idle;
+	const char *cpus, *mems;
+};
+
+struct spec_pids {
+	int tok;
+	struct spec_int limit;
+};
+
+struct spec_blkio_device {
+	int tok;
+	struct spec_int major, minor, weight, leaf_weight, rate;
+};
+
+struct spec_blkio {
+	int tok;
+	struct spec_int weight, leaf_weight;
+	struct spec_list weight_device, read_bps, write_bps, read_iops,
+	    write_iops;
+};
+
+struct spec_hugepage {
+	int tok;
+	const char *size;
+	struct spec_int limit;
+};
+
+struct spec_priority {
+	int tok;
+	const char *name;
+	struct spec_int priority;
+};
+
+struct spec_network {
+	int tok;
+	struct spec_int class_id;
+	struct spec_list priorities;
+};
+
+struct spec_rdma {
+	int tok;
+	const char *device;
+	struct spec_int handles, objects;
+};
+
 struct spec_resources {
 	int tok;
-	struct spec_list devices;
+	struct spec_list devices, hugepages, rdma, unified;
+	struct spec_memory *memory;
+	struct spec_cpu *cpu;
+	struct spec_pids *pids;
+	struct spec_blkio *blkio;
+	struct spec_network *network;
 };
 
 struct spec_scmp_arg {
@@ -2931,9 +3031,43 @@ struct spec_seccomp {
 	struct spec_list rules;
 };
 
+struct spec_time_offset {
+	int tok;
+	const char *clock;
+	struct spec_int secs, nanosecs;
+};
+
+struct spec_netdev {
+	int tok;
+	const char *host, *name; /* its name on the host, in the container */
+};
+
+struct spec_rdt {
+	int tok;
+	const char *clos_id, *l3_cache, *mem_bw;
+	char **schemata;
+	bool monitoring;
+};
+
+struct spec_mempolicy {
+	int tok;
+	const char *mode, *nodes;
+	char **flags;
+};
+
+struct spec_personality {
+	int tok;
+	const char *domain;
+	char **flags;
+};
+
 struct spec_linux {
 	int tok;
-	struct spec_list namespaces, devices, sysctl;
+	struct spec_list namespaces, devices, sysctl, uids, gids, time_offsets,
+	    netdevs;
+	struct spec_rdt *rdt;
+	struct spec_mempolicy *mempolicy;
+	struct spec_personality *personality;
 	struct spec_resources *resources;
 	struct spec_seccomp *seccomp;
 	const char *cgroups_path, *mount_label, *propagation;
@@ -2956,9 +3090,7 @@ struct spec {
 #define FR(key, type, s, m)       { key, type, SPEC_REQUIRED, offsetof(struct s, m), NULL, NULL, 0 }
 #define FO(key, type, s, m, sh)   { key, type, 0, offsetof(struct s, m), &sh, NULL, 0 }
 #define FW(key, fl, s, m, tab)    { key, T_WORD, fl, offsetof(struct s, m), NULL, tab, LEN(tab) }
-#define LATER(key)                { key, T_LATER, 0, 0, NULL, NULL, 0 }
-#define NEVER_MAP(key)            { key, T_NEVER, SPEC_MAP, 0, NULL, NULL, 0 }
-#define NEVER(key)                { key, T_NEVER, 0, 0, NULL, NULL, 0 }
+#define FL(key, type, fl, s, m, sh) { key, type, fl, offsetof(struct s, m), sh, NULL, 0 }
 #define SHAPE(name, s, f)         static const struct spec_shape name = { f, LEN(f), sizeof(struct s) }
 
 static const struct spec_field spec_f_root[] = {
@@ -2972,7 +3104,6 @@ static const struct spec_field spec_f_user[] = {
 	F("gid",            T_ID,  spec_user, gid),
 	F("umask",          T_U32, spec_user, umask),
 	F("additionalGids", T_IDS, spec_user, groups),
-	LATER("username"),
 };
 SHAPE(spec_s_user, spec_user, spec_f_user);
 
@@ -2998,6 +3129,36 @@ static const struct spec_field spec_f_rlimit[] = {
 };
 SHAPE(spec_s_rlimit, spec_rlimit, spec_f_rlimit);
 
+static const struct spec_field spec_f_scheduler[] = {
+	FR("policy",   T_STR,  spec_scheduler, policy),
+	F( "nice",     T_I64,  spec_scheduler, nice),
+	F( "priority", T_I64,  spec_scheduler, priority),
+	F( "flags",    T_STRS, spec_scheduler, flags),
+	F( "runtime",  T_U64,  spec_scheduler, runtime),
+	F( "deadline", T_U64,  spec_scheduler, deadline),
+	F( "period",   T_U64,  spec_scheduler, period),
+};
+SHAPE(spec_s_scheduler, spec_scheduler, spec_f_scheduler);
+
+static const struct spec_field spec_f_ioprio[] = {
+	FR("class",    T_STR, spec_ioprio, class),
+	F( "priority", T_I64, spec_ioprio, priority),
+};
+SHAPE(spec_s_ioprio, spec_ioprio, spec_f_ioprio);
+
+static const struct spec_field spec_f_affinity[] = {
+	F("initial", T_STR, spec_affinity, initial),
+	F("final",   T_STR, spec_affinity, final),
+};
+SHAPE(spec_s_affinity, spec_affinity, spec_f_affinity);
+
+static const struct spec_field spec_f_idmap[] = {
+	FR("containerID", T_ID,  spec_idmap, container),
+	FR("hostID",      T_ID,  spec_idmap, host),
+	FR("size",        T_U32, spec_idmap, size),
+};
+SHAPE(spec_s_idmap, spec_idmap, spec_f_idmap);
+
 static const struct spec_field spec_f_process[] = {
 	F( "terminal",        T_BOOL, spec_process, terminal),
 	FO("consoleSize",     T_OBJ,  spec_process, console_size, spec_s_size),
@@ -3011,9 +3172,9 @@ static const struct spec_field spec_f_process[] = {
 	F( "apparmorProfile", T_STR,  spec_process, apparmor),
 	F( "selinuxLabel",    T_STR,  spec_process, selinux),
 	F( "oomScoreAdj",     T_I64,  spec_process, oom_score_adj),
-	LATER("scheduler"),
-	LATER("ioPriority"),
-	LATER("execCPUAffinity"),
+	FL("scheduler",       T_OBJ,  SPEC_LATER, spec_process, scheduler, &spec_s_scheduler),
+	FL("ioPriority",      T_OBJ,  SPEC_LATER, spec_process, ioprio, &spec_s_ioprio),
+	FL("execCPUAffinity", T_OBJ,  SPEC_LATER, spec_process, affinity, &spec_s_affinity),
 };
 SHAPE(spec_s_process, spec_process, spec_f_process);
 
@@ -3022,8 +3183,8 @@ static const struct spec_field spec_f_mount[] = {
 	F( "type",        T_STR,  spec_mount, type),
 	F( "source",      T_STR,  spec_mount, source),
 	F( "options",     T_STRS, spec_mount, options),
-	LATER("uidMappings"),
-	LATER("gidMappings"),
+	FL("uidMappings", T_LIST, SPEC_LATER, spec_mount, uids, &spec_s_idmap),
+	FL("gidMappings", T_LIST, SPEC_LATER, spec_mount, gids, &spec_s_idmap),
 };
 SHAPE(spec_s_mount, spec_mount, spec_f_mount);
 
@@ -3071,16 +3232,97 @@ static const struct spec_field spec_f_rule[] = {
 };
 SHAPE(spec_s_rule, spec_device_rule, spec_f_rule);
 
+static const struct spec_field spec_f_memory[] = {
+	F("limit",             T_I64,  spec_memory, limit),
+	F("reservation",       T_I64,  spec_memory, reservation),
+	F("swap",              T_I64,  spec_memory, swap),
+	F("kernel",            T_I64,  spec_memory, kernel),
+	F("kernelTCP",         T_I64,  spec_memory, kernel_tcp),
+	F("swappiness",        T_U64,  spec_memory, swappiness),
+	F("disableOOMKiller",  T_BOOL, spec_memory, disable_oom_killer),
+	F("useHierarchy",      T_BOOL, spec_memory, use_hierarchy),
+	F("checkBeforeUpdate", T_BOOL, spec_memory, check_before_update),
+};
+SHAPE(spec_s_memory, spec_memory, spec_f_memory);
+
+static const struct spec_field spec_f_cpu[] = {
+	F("shares",          T_U64, spec_cpu, shares),
+	F("quota",           T_I64, spec_cpu, quota),
+	F("burst",           T_U64, spec_cpu, burst),
+	F("period",          T_U64, spec_cpu, period),
+	F("realtimeRuntime", T_I64, spec_cpu, rt_runtime),
+	F("realtimePeriod",  T_U64, spec_cpu, rt_period),
+	F("idle",            T_I64, spec_cpu, idle),
+	F("cpus",            T_STR, spec_cpu, cpus),
+	F("mems",            T_STR, spec_cpu, mems),
+};
+SHAPE(spec_s_cpu, spec_cpu, spec_f_cpu);
+
+static const struct spec_field spec_f_pids[] = {
+	F("limit", T_I64, spec_pids, limit),
+};
+SHAPE(spec_s_pids, spec_pids, spec_f_pids);
+
+static const struct spec_field spec_f_blkio_weight[] = {
+	FR("major",      T_I64, spec_blkio_device, major),
+	FR("minor",      T_I64, spec_blkio_device, minor),
+	F( "weight",     T_U32, spec_blkio_device, weight),
+	F( "leafWeight", T_U32, spec_blkio_device, leaf_weight),
+};
+SHAPE(spec_s_blkio_weight, spec_blkio_device, spec_f_blkio_weight);
+
+static const struct spec_field spec_f_blkio_rate[] = {
+	FR("major", T_I64, spec_blkio_device, major),
+	FR("minor", T_I64, spec_blkio_device, minor),
+	FR("rate",  T_U64, spec_blkio_device, rate),
+};
+SHAPE(spec_s_blkio_rate, spec_blkio_device, spec_f_blkio_rate);
+
+static const struct spec_field spec_f_blkio[] = {
+	F( "weight",                  T_U32,  spec_blkio, weight),
+	F( "leafWeight",              T_U32,  spec_blkio, leaf_weight),
+	FO("weightDevice",            T_LIST, spec_blkio, weight_device, spec_s_blkio_weight),
+	FO("throttleReadBpsDevice",   T_LIST, spec_blkio, read_bps, spec_s_blkio_rate),
+	FO("throttleWriteBpsDevice",  T_LIST, spec_blkio, write_bps, spec_s_blkio_rate),
+	FO("throttleReadIOPSDevice",  T_LIST, spec_blkio, read_iops, spec_s_blkio_rate),
+	FO("throttleWriteIOPSDevice", T_LIST, spec_blkio, write_iops, spec_s_blkio_rate),
+};
+SHAPE(spec_s_blkio, spec_blkio, spec_f_blkio);
+
+static const struct spec_field spec_f_hugepage[] = {
+	FR("pageSize", T_STR, spec_hugepage, size),
+	FR("limit",    T_U64, spec_hugepage, limit),
+};
+SHAPE(spec_s_hugepage, spec_hugepage, spec_f_hugepage);
+
+static const struct spec_field spec_f_priority[] = {
+	FR("name",     T_STR, spec_priority, name),
+	FR("priority", T_U32, spec_priority, priority),
+};
+SHAPE(spec_s_priority, spec_priority, spec_f_priority);
+
+static const struct spec_field spec_f_network[] = {
+	F( "classID",    T_U32,  spec_network, class_id),
+	FO("priorities", T_LIST, spec_network, priorities, spec_s_priority),
+};
+SHAPE(spec_s_network, spec_network, spec_f_network);
+
+static const struct spec_field spec_f_rdma[] = {
+	F("hcaHandles", T_U32, spec_rdma, handles),
+	F("hcaObjects", T_U32, spec_rdma, objects),
+};
+SHAPE(spec_s_rdma, spec_rdma, spec_f_rdma);
+
 static const struct spec_field spec_f_resources[] = {
-	FO("devices", T_LIST, spec_resources, devices, spec_s_rule),
-	LATER("memory"),
-	LATER("cpu"),
-	NEVER_MAP("pids"),
-	LATER("blockIO"),
-	LATER("hugepageLimits"),
-	LATER("network"),
-	NEVER_MAP("rdma"),
-	NEVER_MAP("unified"),
+	FO("devices",        T_LIST, spec_resources, devices, spec_s_rule),
+	FL("memory",         T_OBJ,  SPEC_LATER, spec_resources, memory, &spec_s_memory),
+	FL("cpu",            T_OBJ,  SPEC_LATER, spec_resources, cpu, &spec_s_cpu),
+	FL("pids",           T_OBJ,  SPEC_NEVER, spec_resources, pids, &spec_s_pids),
+	FL("blockIO",        T_OBJ,  SPEC_LATER, spec_resources, blkio, &spec_s_blkio),
+	FL("hugepageLimits", T_LIST, SPEC_LATER, spec_resources, hugepages, &spec_s_hugepage),
+	FL("network",        T_OBJ,  SPEC_LATER, spec_resources, network, &spec_s_network),
+	FL("rdma",           T_OBJS, SPEC_NEVER, spec_resources, rdma, &spec_s_rdma),
+	FL("unified",        T_MAP,  SPEC_NEVER, spec_resources, unified, NULL),
 };
 SHAPE(spec_s_resources, spec_resources, spec_f_resources);
 
@@ -3111,6 +3353,39 @@ static const struct spec_field spec_f_seccomp[] = {
 };
 SHAPE(spec_s_seccomp, spec_seccomp, spec_f_seccomp);
 
+static const struct spec_field spec_f_time_offset[] = {
+	F("secs",     T_I64, spec_time_offset, secs),
+	F("nanosecs", T_U32, spec_time_offset, nanosecs),
+};
+SHAPE(spec_s_time_offset, spec_time_offset, spec_f_time_offset);
+
+static const struct spec_field spec_f_netdev[] = {
+	F("name", T_STR, spec_netdev, name),
+};
+SHAPE(spec_s_netdev, spec_netdev, spec_f_netdev);
+
+static const struct spec_field spec_f_rdt[] = {
+	F("closID",           T_STR,  spec_rdt, clos_id),
+	F("schemata",         T_STRS, spec_rdt, schemata),
+	F("l3CacheSchema",    T_STR,  spec_rdt, l3_cache),
+	F("memBwSchema",      T_STR,  spec_rdt, mem_bw),
+	F("enableMonitoring", T_BOOL, spec_rdt, monitoring),
+};
+SHAPE(spec_s_rdt, spec_rdt, spec_f_rdt);
+
+static const struct spec_field spec_f_mempolicy[] = {
+	FR("mode",  T_STR,  spec_mempolicy, mode),
+	F( "nodes", T_STR,  spec_mempolicy, nodes),
+	F( "flags", T_STRS, spec_mempolicy, flags),
+};
+SHAPE(spec_s_mempolicy, spec_mempolicy, spec_f_mempolicy);
+
+static const struct spec_field spec_f_personality[] = {
+	FR("domain", T_STR,  spec_personality, domain),
+	F( "flags",  T_STRS, spec_personality, flags),
+};
+SHAPE(spec_s_personality, spec_personality, spec_f_personality);
+
 static const struct spec_field spec_f_linux[] = {
 	FO("namespaces",        T_LIST, spec_linux, namespaces, spec_s_ns),
 	FO("devices",           T_LIST, spec_linux, devices, spec_s_device),
@@ -3122,13 +3397,13 @@ static const struct spec_field spec_f_linux[] = {
 	F( "rootfsPropagation", T_STR,  spec_linux, propagation),
 	F( "maskedPaths",       T_STRS, spec_linux, masked),
 	F( "readonlyPaths",     T_STRS, spec_linux, readonly),
-	LATER("uidMappings"),
-	LATER("gidMappings"),
-	LATER("timeOffsets"),
-	NEVER_MAP("netDevices"),
-	NEVER("intelRdt"),
-	LATER("memoryPolicy"),
-	LATER("personality"),
+	FL("uidMappings",       T_LIST, SPEC_LATER, spec_linux, uids, &spec_s_idmap),
+	FL("gidMappings",       T_LIST, SPEC_LATER, spec_linux, gids, &spec_s_idmap),
+	FL("timeOffsets",       T_OBJS, SPEC_LATER, spec_linux, time_offsets, &spec_s_time_offset),
+	FL("netDevices",        T_OBJS, SPEC_NEVER, spec_linux, netdevs, &spec_s_netdev),
+	FL("intelRdt",          T_OBJ,  SPEC_NEVER, spec_linux, rdt, &spec_s_rdt),
+	FL("memoryPolicy",      T_OBJ,  SPEC_LATER, spec_linux, mempolicy, &spec_s_mempolicy),
+	FL("personality",       T_OBJ,  SPEC_LATER, spec_linux, personality, &spec_s_personality),
 };
 SHAPE(spec_s_linux, spec_linux, spec_f_linux);
 
@@ -3148,9 +3423,7 @@ SHAPE(spec_s_top, spec, spec_f_top);
 #undef FR
 #undef FO
 #undef FW
-#undef LATER
-#undef NEVER_MAP
-#undef NEVER
+#undef FL
 #undef SHAPE
 /* clang-format on */
 
@@ -3234,6 +3507,34 @@ spec_objects(const struct json *j, int i, const struct spec_shape *sh,
 		spec_fill(j, k, sh, (char *)list->p + list->n++ * sh->size);
 }
 
+/* What every struct of a T_OBJS begins with. */
+struct spec_named {
+	int tok;
+	const char *key;
+};
+
+/* An object of objects: the key of each is its second member. A null is an
+ * object with nothing in it. */
+static void
+spec_named(const struct json *j, int i, const struct spec_shape *sh,
+    struct spec_list *list)
+{
+	int k, end = json_next(j, i);
+	char *at;
+
+	json_expect(j, i, JSMN_OBJECT, "an object");
+	at = list->p = base_array((size_t)j->tok[i].size, sh->size);
+	list->n = 0;
+	for (k = i + 1; k < end; k = json_next(j, k), at += sh->size) {
+		if (json_is_null(j, k + 1))
+			*(int *)(void *)at = k;
+		else
+			spec_fill(j, k + 1, sh, at);
+		((struct spec_named *)(void *)at)->key = json_text(j, k);
+		list->n++;
+	}
+}
+
 /* Store the value of token i as field f asks. */
 static void
 spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
@@ -3292,19 +3593,25 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 	case T_LIST:
 		spec_objects(j, i, f->shape, (struct spec_list *)(void *)at);
 		return;
-
-	case T_LATER:
-		i = json_nontrivial(j, i);
-		if (i >= 0)
-			json_die(
-			    j, i, "not supported by this version of ocirt");
+	case T_OBJS:
+		spec_named(j, i, f->shape, (struct spec_list *)(void *)at);
 		return;
-	case T_NEVER:
-		if (f->flags & SPEC_MAP && !j->tok[i].size)
-			return;
-		i = json_first_scalar(j, i);
-		json_die(j, i, "not supported by this version of ocirt");
 	}
+}
+
+/* Dies of a value that asks for what is not built yet. */
+static void
+spec_refuse_later(const struct json *j, int i, const struct spec_field *f)
+{
+	if (f->flags & SPEC_LATER)
+		i = json_nontrivial(j, i);
+	else if (!(f->flags & SPEC_NEVER) ||
+		 (f->type != T_OBJ && !j->tok[i].size))
+		return;
+	else
+		i = json_first_scalar(j, i);
+	if (i >= 0)
+		json_die(j, i, "not supported by this version of ocirt");
 }
 
 /* Fill a struct from object i. Unknown keys are skipped. */
@@ -3329,6 +3636,7 @@ spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
 				    j, k, "wrong case, expected '%s'", f->key);
 			if (!json_is_null(j, k + 1)) {
 				spec_set(j, k + 1, f, to + f->at);
+				spec_refuse_later(j, k + 1, f);
 				seen |= (uint64_t)1 << n;
 			}
 			break;
@@ -3658,7 +3966,7 @@ spec_read_process(const char *file, char *text, size_t len)
 	return s;
 }
 
-/* == 8 PLAN =========================================== plan_ ==== [pure]
+/* == 9 PLAN =========================================== plan_ ==== [pure]
  * Owns:   struct host (what this machine offers), struct plan (everything
  *         that will be done to it), printing the plan.
  * Calls:  SPEC TAB JSON; system calls only in plan_probe().
@@ -4538,7 +4846,7 @@ plan_print(const struct plan *p, bool json)
 	return json ? o.j.t : o.t;
 }
 
-/* == 9 STATE ========================================== state_ ==== [order]
+/* == 10 STATE ========================================== state_ ==== [order]
  * Owns:   the state root, a container's directory in it, its journal
  *         state.json, the status it has now.
  * Calls:  ERR SYS JSON SPEC. Never the bundle.
@@ -5012,7 +5320,7 @@ state_put(struct json_out *o, const struct state *st, enum state_status now,
 	json_put_close(o, '}');
 }
 
-/* == 10 CGROUP ========================================== cg_ ==== [order]
+/* == 11 CGROUP ========================================== cg_ ==== [order]
  * Owns:   the container's own cgroup in each hierarchy: make, enter, list,
  *         kill, remove.
  * Calls:  ERR SYS TAB PLAN.
@@ -5419,7 +5727,14 @@ cg_write_devices(const struct plan *p)
 			err_die("device rule '%s':", cg_device_default[i]);
 }
 
-/* == 11 NS ============================================== ns_ ==== [order]
+/* == 12 RDT ============================================ rdt_ ==== [order]
+ * Owns:   the container's group in resctrl, and its schemata.
+ * Calls:  ERR SYS PLAN STATE.
+ * Runs:   parent, while the child waits; and delete.
+ * Change: nothing is touched unless the config has intelRdt.
+ */
+
+/* == 13 NS ============================================== ns_ ==== [order]
  * Owns:   joining namespaces, the loopback device.
  * Calls:  ERR SYS TAB.
  * Runs:   parent (pid) and child (all others).
@@ -5503,7 +5818,14 @@ ns_open(pid_t pid, unsigned flags, int *fds)
 	}
 }
 
-/* == 12 FS ============================================== fs_ ==== [order]
+/* == 14 NET ============================================ net_ ==== [order]
+ * Owns:   rtnetlink: loopback, and devices that move into the container.
+ * Calls:  ERR SYS PLAN.
+ * Runs:   parent, while the child waits; the kernel's netlink is the only peer.
+ * Change: a device that moved goes back when create fails.
+ */
+
+/* == 15 FS ============================================== fs_ ==== [order]
  * Owns:   what the container sees as its file system.
  * Calls:  ERR SYS TAB PLAN. Never cgroups, never state.json.
  * Runs:   child, in its own mount namespace, before ids and capabilities are
@@ -6346,7 +6668,7 @@ fs_verify(struct fs *fs)
 	}
 }
 
-/* == 13 TTY ============================================= tty_ =============
+/* == 16 TTY ============================================= tty_ =============
  * Owns:   the container's pseudoterminal; our own terminal while we relay.
  * Calls:  ERR SYS.
  * Runs:   tty_open in the child, before the pivot; all else in the parent.
@@ -6518,7 +6840,7 @@ tty_send_console(const char *path, int master, const char *name)
 		err_die("send terminal to console socket %s:", path);
 }
 
-/* == 14 CRED =========================================== cred_ ==== [order]
+/* == 17 CRED =========================================== cred_ ==== [order]
  * Owns:   ids, groups, capabilities, limits, labels, session keyring.
  * Calls:  ERR SYS TAB SPEC.
  * Runs:   child, after the file system, before the program; cred_verify in
@@ -6783,7 +7105,7 @@ cred_verify(
 		cred_expect_hex(status, "Seccomp", 2);
 }
 
-/* == 15 SCMP =========================================== scmp_ =============
+/* == 18 SCMP =========================================== scmp_ =============
  * Owns:   the system call filter: compiled from the config, loaded.
  * Calls:  ERR SYS SPEC; libseccomp, for the compiler alone.
  * Runs:   scmp_compile in the parent, before the clone; scmp_load in the
@@ -7116,7 +7438,7 @@ scmp_load(const struct scmp_program *p)
 	err_die("load seccomp filter:");
 }
 
-/* == 16 HOOK =========================================== hook_ =============
+/* == 19 HOOK =========================================== hook_ =============
  * Owns:   running hooks: state on stdin, time limit, what they print.
  * Calls:  ERR SYS SPEC STATE.
  * Runs:   parent and child; which hook where is the caller's (tab_hook).
@@ -7317,7 +7639,7 @@ hook_any(const struct spec *s, enum tab_hook_index which)
 	return s->hooks && s->hooks->list[which].n;
 }
 
-/* == 17 SYNC =========================================== sync_ ==== [wire]
+/* == 20 SYNC =========================================== sync_ ==== [wire]
  * Owns:   the messages between parent and child, over one SOCK_SEQPACKET
  *         pair. A message is its kind and a text, whole or not at all.
  * Calls:  ERR SYS.
@@ -7406,7 +7728,7 @@ sync_recv(int sock, int signals, struct sync_msg *m, int *fd)
 	}
 }
 
-/* == 18 INIT =========================================== init_ ==== [order][wire]
+/* == 21 INIT =========================================== init_ ==== [order][wire]
  * Owns:   the child, from the clone to execve: init_steps tells its life.
  * Calls:  all rooms above that say "child".
  * Runs:   child. It holds the parent's memory as a copy and never writes
@@ -8048,7 +8370,7 @@ init_main(struct init *in)
 	}
 }
 
-/* == 19 RUN ============================================= run_ ==== [order][wire]
+/* == 22 RUN ============================================= run_ ==== [order][wire]
  * Owns:   the parent's side: create, run, start, kill, delete.
  * Calls:  all rooms above but FS and CRED's setters, which are the child's.
  * Runs:   parent.
@@ -9035,7 +9357,7 @@ run_delete(const struct run_opts *o, const char *id)
 	return 0;
 }
 
-/* == 20 EXEC ========================================== exec_ ==== [wire]
+/* == 23 EXEC ========================================== exec_ ==== [wire]
  * Owns:   one more process in a container that is there.
  * Calls:  RUN for what create does as well, and the rooms above it.
  * Runs:   parent; the child's steps are init_exec_steps.
@@ -9274,7 +9596,14 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	return sys_exit_code(status);
 }
 
-/* == 21 SHOW ========================================== show_ =============
+/* == 24 CRIU ========================================== criu_ ==== [order]
+ * Owns:   what is said to criu, and what it says when it fails.
+ * Calls:  ERR SYS STATE CGROUP RUN.
+ * Runs:   parent. criu is a program of the host; without it both are refused.
+ * Change: an option of checkpoint or restore is a row.
+ */
+
+/* == 25 SHOW ========================================== show_ =============
  * Owns:   commands that only look: state, list, ps, plan, features, version;
  *         and spec, which writes the example.
  * Calls:  STATE CGROUP PLAN RUN.
@@ -9905,7 +10234,7 @@ show_version(const struct run_opts *o, char **argv)
 	return 0;
 }
 
-/* == 22 CMD ============================================= cmd_ ==== [rows]
+/* == 26 CMD ============================================= cmd_ ==== [rows]
  * Owns:   commands and options in two tables: parser, help, man page and
  *         completion are all read from them, so they cannot disagree.
  * Calls:  all rooms above.
@@ -10498,7 +10827,7 @@ cmd_main(char **argv)
 	return c->run(&o, copy);
 }
 
-/* == 23 MAIN =========================================== main =============
+/* == 27 MAIN =========================================== main =============
  * Owns:   what must hold before anything else is done.
  * Calls:  CMD.
  * Runs:   parent.

@@ -182,20 +182,42 @@ config()
 	fi
 }
 
+# edit JQ-FILTER [DIR]: change config.json with a jq filter (its numbers beyond
+# 2^53 lose digits); a filter that changes nothing is an error of the test.
+edit()
+{
+	f=${2:-$B}/config.json
+	if ! jq --tab "$1" "$f" >"$T/config.new" || cmp -s "$f" "$T/config.new"; then
+		echo "Bail out! edit: no change by: $1"
+		exit 1
+	fi
+	mv "$T/config.new" "$f"
+}
+
+# without TYPE: $B has no namespace of that type, it stays in the host's.
+without()
+{
+	edit ".linux.namespaces |= map(select(.type != \"$1\"))"
+}
+
+# ns_path TYPE PATH: the namespace of that type is the one at PATH.
+ns_path()
+{
+	edit ".linux.namespaces |= map(select(.type != \"$1\"))
+		+ [{type: \"$1\", path: \"$2\"}]"
+}
+
+# add_mount JSON-OBJECT: one more mount of $B, behind the others.
+add_mount()
+{
+	edit ".mounts += [$1]"
+}
+
 # host_cgroupns: $B keeps the host's cgroup namespace, so that what is in /proc
 # of the container are the host's names. Only a v2 host's bundle has its own.
 host_cgroupns()
 {
-	awk '/^\t\t\t\{$/ { held = $0; next }
-	held && /"type": "cgroup"$/ { drop = 1; held = ""; next }
-	drop && /^\t\t\t\}/ { drop = 0; sub(/,?$/, "", last); next }
-	held { if (last != "") print last; print held; held = ""; last = $0; next }
-	{ if (last != "") print last; last = $0 }
-	END { print last }' "$B/config.json" |
-		awk '{ l[NR] = $0 } END { for (i = 1; i <= NR; i++) {
-			if (l[i + 1] ~ /^\t\t\]/ && l[i] == "\t\t\t},") l[i] = "\t\t\t}"
-			print l[i] } }' >"$T/config.new" || exit 1
-	mv "$T/config.new" "$B/config.json"
+	! grep -q '"type": "cgroup"$' "$B/config.json" || without cgroup
 }
 
 # args JSON-STRINGS: the program of $B, e.g. args '"sh","-c","id"'
@@ -226,6 +248,27 @@ o()
 run_b()
 {
 	o run -b "$B" "$@" "$ID" </dev/null
+}
+
+# refused 'sentence' PATTERN COMMAND...: it exits with 1, says one line, which
+# matches the extended regexp, and leaves nothing behind.
+refused()
+{
+	refused_what=$1 refused_pattern=$2
+	shift 2
+	"$@" >"$T/refused.out" 2>"$T/refused.err" </dev/null
+	refused_rc=$?
+	if [ $refused_rc -eq 1 ] && [ ! -s "$T/refused.out" ] &&
+		[ "$(wc -l <"$T/refused.err")" -eq 1 ] &&
+		grep -Eq -- "$refused_pattern" "$T/refused.err" &&
+		nothing_left >"$T/refused.left" 2>&1; then
+		ok "$refused_what"
+	else
+		not_ok "$refused_what"
+		diag "$* exited with $refused_rc, want 1 and /$refused_pattern/"
+		diag "$(cat "$T/refused.err" "$T/refused.out" "$T/refused.left")"
+	fi
+	rm -f "$T/refused.left"
 }
 
 # ---- looking ----
