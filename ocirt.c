@@ -3605,8 +3605,7 @@ spec_refuse_later(const struct json *j, int i, const struct spec_field *f)
 {
 	if (f->flags & SPEC_LATER)
 		i = json_nontrivial(j, i);
-	else if (!(f->flags & SPEC_NEVER) ||
-		 (f->type != T_OBJ && !j->tok[i].size))
+	else if (!(f->flags & SPEC_NEVER) || !j->tok[i].size)
 		return;
 	else
 		i = json_first_scalar(j, i);
