@@ -27,9 +27,9 @@ OURCFLAGS = -std=gnu11 -Os -g -fno-pie -fstack-protector-strong \
 OURLDFLAGS = -static -no-pie -Wl,--gc-sections -Wl,-z,relro,-z,now \
 	-Wl,-z,noexecstack
 
-# Debian's archive is made for glibc. It wants one symbol that musl lacks, to
-# print filters as text, which nothing here does.
-LIBS_1 = ${LIBSECCOMP} -Wl,--defsym=__fprintf_chk=abort
+# Debian's archive is made for glibc. What prints filters as text, which nothing
+# here does, wants a symbol that musl lacks: it is left out.
+LIBS_1 = ${LIBSECCOMP} -Wl,--defsym=gen_pfc_generate=abort
 LIBS = ${LIBS_${SECCOMP}}
 
 COMPILE = ${CC} ${OURCFLAGS} ${CFLAGS}

@@ -655,17 +655,33 @@ base_passwd(const char *text, uint64_t uid, int n)
 	return NULL;
 }
 
-/* UTC time as RFC 3339 with the given number of nanosecond digits (0 or 9). */
+struct base_day {
+	char s[64];
+};
+
+/* UTC time as RFC 3339, to the second. strftime(3) would bring musl's time
+ * zones into the binary, 4 kB. */
+static struct base_day
+base_seconds(const struct timespec *ts)
+{
+	struct base_day d;
+	struct tm tm;
+
+	gmtime_r(&ts->tv_sec, &tm);
+	snprintf(d.s, sizeof d.s, "%04d-%02d-%02dT%02d:%02d:%02d",
+	    tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+	    tm.tm_sec);
+	return d;
+}
+
+/* The same with the given number of nanosecond digits (0 or 9). */
 static char *
 base_time(const struct timespec *ts, int digits)
 {
-	struct tm tm;
-	char day[32];
+	struct base_day d = base_seconds(ts);
 
-	gmtime_r(&ts->tv_sec, &tm);
-	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%S", &tm);
-	return digits ? base_fmt("%s.%09ldZ", day, ts->tv_nsec) :
-			base_fmt("%sZ", day);
+	return digits ? base_fmt("%s.%09ldZ", d.s, ts->tv_nsec) :
+			base_fmt("%sZ", d.s);
 }
 
 /* == 3 ERR ============================================ err_ ==== [order]
@@ -747,20 +763,18 @@ err_log(const char *level, const char *msg)
 	char buf[ERR_LINE * 6 + 128];
 	struct text t = { .p = buf, .cap = sizeof buf - 4, .fixed = true };
 	struct timespec ts;
-	struct tm tm;
-	char day[32];
+	struct base_day day;
 
 	if (err.fd < 0)
 		return;
 	clock_gettime(CLOCK_REALTIME, &ts);
-	gmtime_r(&ts.tv_sec, &tm);
-	strftime(day, sizeof day, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	day = base_seconds(&ts);
 	if (err.json) {
 		base_putf(&t, "{\"level\":\"%s\",\"msg\":", level);
 		base_put_json(&t, msg);
-		base_putf(&t, ",\"time\":\"%s\"}", day);
+		base_putf(&t, ",\"time\":\"%sZ\"}", day.s);
 	} else {
-		base_putf(&t, "time=\"%s\" level=%s msg=", day, level);
+		base_putf(&t, "time=\"%sZ\" level=%s msg=", day.s, level);
 		base_put_json(&t, msg);
 	}
 	base_puts(&t, "\n");
