@@ -54,8 +54,9 @@
  * sides of the clone: change SYNC, INIT and RUN together.
  *
  * Files read: BUNDLE/config.json, the file of --process; /proc/self/{exe,
- * mountinfo,cgroup,status,ns}, /proc/PID/{stat,status,ns,comm}; freezer.state,
- * cgroup.freeze, cgroup.procs and cpuset.{cpus,mems} of cgroups; /etc/passwd
+ * mountinfo,cgroup,status,ns}, /proc/PID/{stat,status,ns,comm}; freezer.{state,
+ * self_freezing}, cgroup.{freeze,events,procs} and cpuset.{cpus,mems} of
+ * cgroups; /etc/passwd
  * of the container for HOME, of the host for list. Files written: STATEROOT/ID/
  * {state.json,config.json,start,report}; cgroup.{procs,kill,freeze},
  * freezer.state, cpuset.{cpus,mems} and devices.{allow,deny} of the
@@ -4875,10 +4876,29 @@ plan_print(const struct plan *p, bool json)
 #define STATE_START "start"   /* FIFO: start writes, init waits */
 #define STATE_REPORT "report" /* FIFO: init writes how execve went */
 
-enum state_status { ST_CREATING, ST_CREATED, ST_RUNNING, ST_STOPPED };
+enum state_status {
+	ST_CREATING,
+	ST_CREATED,
+	ST_RUNNING,
+	ST_PAUSED,
+	ST_STOPPED
+};
 
 static const char *const state_word[] = { "creating", "created", "running",
-	"stopped" };
+	"paused", "stopped" };
+
+/* The freezers, v1 and v2: how it is asked for, which file says that it was
+ * asked of this group (and not of one above), which line says that it is so.
+ * On a hybrid host a container is in both; the first is used. */
+/* clang-format off */
+static const struct state_freezer {
+	const char *file, *freeze, *thaw, *asked, *done, *line;
+	bool nudge; /* may never end unless it is thawed now and then */
+} state_freezers[] = {
+	{ "freezer.state", "FROZEN", "THAWED", "freezer.self_freezing", "freezer.state", "FROZEN",   true },
+	{ "cgroup.freeze", "1",      "0",      "cgroup.freeze",         "cgroup.events", "frozen 1", false },
+};
+/* clang-format on */
 
 struct state {
 	int tok;
@@ -5224,8 +5244,28 @@ state_owner_lives(const struct state *st)
 	return state_lives(&st->owner_pid, &st->owner_start);
 }
 
+/* Is one of its cgroups asked to stand still, by us or by anybody? */
+static bool
+state_is_frozen(const struct state *st)
+{
+	const char *text;
+	char **dir;
+	size_t i;
+
+	for (dir = st->cgroups; dir && *dir; dir++)
+		for (i = 0; i < LEN(state_freezers); i++) {
+			text = sys_read_file(AT_FDCWD,
+			    base_fmt("%s/%s", *dir, state_freezers[i].asked),
+			    NULL);
+			if (text && *text == '1')
+				return true;
+		}
+	return false;
+}
+
 /* What the container is now. The start FIFO has a reader only while init
- * waits in it: so nobody has to record the step from created to running. */
+ * waits in it: so nobody has to record the step from created to running. A
+ * dead init is dead in a frozen cgroup too. */
 
 static enum state_status
 state_now(const struct state *st)
@@ -5237,6 +5277,8 @@ state_now(const struct state *st)
 							    ST_STOPPED;
 	if (!state_lives(&st->pid, &st->start_time))
 		return ST_STOPPED;
+	if (state_is_frozen(st))
+		return ST_PAUSED;
 	if (strcmp(st->phase, "created"))
 		return ST_RUNNING;
 	fd = sys_open(
@@ -5342,8 +5384,9 @@ state_put(struct json_out *o, const struct state *st, enum state_status now,
  *         empty directories; for all else only a cgroup file system (T56).
  * Change: limits come as one table here, a row a resource field.
  */
-#define CG_MAGIC 0x27e0eb /* v1, linux/magic.h */
-#define CG_DEADLINE 10000 /* ms until a kill or a removal is given up */
+#define CG_MAGIC 0x27e0eb    /* v1, linux/magic.h */
+#define CG_DEADLINE 10000    /* ms until a kill or a removal is given up */
+#define CG_PID_MAX (4 << 20) /* the kernel's PID_MAX_LIMIT */
 
 /* v1 cpuset: a new group has no cpus and mems and refuses processes until it
  * has; give it its parent's. Some hosts mount with noprefix. */
@@ -5529,34 +5572,134 @@ cg_pids(char *const *dirs)
 	return ids;
 }
 
-/* Signal every process in the cgroups once; how many there were. */
+/* Signal every process in the cgroups once; how many there were. seen: a
+ * bit for each pid that has had it already, and gets it no more; or NULL. */
 
 static size_t
-cg_signal(char *const *dirs, int sig)
+cg_signal(char *const *dirs, int sig, uint8_t *seen)
 {
 	struct spec_ids ids = cg_pids(dirs);
-	size_t i;
+	size_t i, n = 0;
 	int fd;
 
 	for (i = 0; i < ids.n; i++) {
+		if (seen && (seen[ids.v[i] / 8] >> ids.v[i] % 8 & 1))
+			continue;
+		if (seen)
+			seen[ids.v[i] / 8] |= (uint8_t)(1 << ids.v[i] % 8);
+		n++;
 		fd = sys_pidfd_open((pid_t)ids.v[i]);
 		if (fd < 0 && errno == ESRCH)
 			continue;
 		sys_signal(fd, (pid_t)ids.v[i], sig);
 		sys_close(&fd);
 	}
-	return ids.n;
+	return n;
 }
+
+/* Signal every process in the cgroups, also those that are forked while we
+ * look, and none of them twice. Bounded: what forks for ever wins. */
+static void
+cg_signal_all(char *const *dirs, int sig)
+{
+	uint8_t *seen = base_alloc((size_t)CG_PID_MAX / 8);
+	int rounds = 100;
+
+	while (cg_signal(dirs, sig, seen) && --rounds)
+		;
+}
+
+/* ---- freezer ---- */
 
 /* A frozen process does not die: let it run (v1 freezer, v2 cgroup.freeze). */
 static void
 cg_thaw(char *const *dirs)
 {
+	size_t i;
+
+	for (; dirs && *dirs; dirs++)
+		for (i = 0; i < LEN(state_freezers); i++)
+			sys_write_file(AT_FDCWD,
+			    base_fmt("%s/%s", *dirs, state_freezers[i].file),
+			    state_freezers[i].thaw);
+}
+
+static void
+cg_undo_freeze(void *arg)
+{
+	cg_thaw(arg);
+}
+
+/* Which of the cgroups can be frozen, and how; NULL when none can. */
+static const char *
+cg_find_freezer(char *const *dirs, const struct state_freezer **how)
+{
+	const struct state_freezer *f = state_freezers;
+	char *const *dir;
+
+	for (; f < state_freezers + LEN(state_freezers); f++)
+		for (dir = dirs; dir && *dir; dir++)
+			if (access(base_fmt("%s/%s", *dir, f->file), F_OK) ==
+			    0) {
+				*how = f;
+				return *dir;
+			}
+	return NULL;
+}
+
+/* Every process of the cgroups stands still when this returns. Dies when that
+ * cannot be reached, or when signals is readable; err_die thaws what is frozen
+ * by then. On v1 a task may be missed while it forks, and one that waits for
+ * a frozen one (vfork) keeps the whole from freezing: the request is repeated,
+ * and now and then taken back for a moment. */
+static void
+cg_freeze(char **dirs, int signals)
+{
+	struct pollfd p = { .fd = signals, .events = POLLIN };
+	int64_t end = sys_now() + CG_DEADLINE;
+	const struct state_freezer *f;
+	const char *dir = cg_find_freezer(dirs, &f), *text;
+	char *file, *done;
+	int tries = 0;
+
+	if (!dir)
+		err_die("the container has no cgroup with a freezer (hint: "
+			"CONFIG_CGROUP_FREEZER and its v1 hierarchy, or cgroup "
+			"v2 of Linux 5.2, must be there)");
+	file = base_fmt("%s/%s", dir, f->file);
+	done = base_fmt("%s/%s", dir, f->done);
+	err_undo(cg_undo_freeze, dirs);
+	for (;;) {
+		if (sys_write_file(AT_FDCWD, file, f->freeze) < 0)
+			err_die("freeze %s:", dir);
+		text = sys_read_file(AT_FDCWD, done, NULL);
+		if (text && strstr(text, f->line))
+			return;
+		if (sys_now() > end)
+			err_die("processes of the container do not freeze");
+		if (f->nudge && ++tries % 50 == 0) {
+			sys_write_file(AT_FDCWD, file, f->thaw);
+			sys_pause(10);
+		} else if (poll(&p, 1, tries < 10 ? 1 : 5) > 0) {
+			err_die("interrupted by a signal");
+		}
+	}
+}
+
+/* A killed process that is frozen by v1 dies where it can run: in the group
+ * above, while the container stays as frozen as it was. */
+static void
+cg_leave(char *const *dirs, pid_t pid)
+{
+	char *up;
+
 	for (; dirs && *dirs; dirs++) {
-		sys_write_file(
-		    AT_FDCWD, base_fmt("%s/freezer.state", *dirs), "THAWED");
-		sys_write_file(
-		    AT_FDCWD, base_fmt("%s/cgroup.freeze", *dirs), "0");
+		if (access(base_fmt("%s/freezer.state", *dirs), F_OK) < 0)
+			continue;
+		up = base_dup(*dirs);
+		*strrchr(up, '/') = 0;
+		sys_write_file(AT_FDCWD, base_fmt("%s/cgroup.procs", up),
+		    base_fmt("%d", (int)pid));
 	}
 }
 
@@ -5572,7 +5715,7 @@ cg_kill_all(char *const *dirs)
 		sys_write_file(
 		    AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]), "1");
 	cg_thaw(dirs);
-	while (cg_signal(dirs, SIGKILL)) {
+	while (cg_signal(dirs, SIGKILL, NULL)) {
 		if (sys_now() > end)
 			return false;
 		sys_pause(2);
@@ -8628,7 +8771,10 @@ run_kill_child(void *arg)
 
 	if (!r->reaped) {
 		sys_signal(r->pidfd, r->pid, SIGKILL);
-		cg_thaw(r->state.cgroups);
+		if (r->plan)
+			cg_thaw(r->state.cgroups);
+		else
+			cg_leave(r->state.cgroups, r->pid);
 		sys_waitpid(r->pid, &status);
 	}
 	/* exec has a plan-less child in a container that goes on */
@@ -9098,6 +9244,18 @@ run_lock(struct state *st)
 	return state_is_linked(st);
 }
 
+/* The container an operation works on, locked. What it is now. */
+static enum state_status
+run_get_locked(struct state *st, const struct run_opts *o, const char *id)
+{
+	state_get(st, o->root, id);
+	if (state_now(st) == ST_CREATING)
+		err_die("container is being created");
+	if (!run_lock(st))
+		err_die("container does not exist");
+	return state_now(st);
+}
+
 /* Its process is gone, if only as a zombie. false after ms. */
 static bool
 run_await_death(const struct state *st, int pidfd, int ms)
@@ -9215,13 +9373,11 @@ run_start(const struct run_opts *o, const char *id)
 	CLOSEFD int report = -1;
 
 	signal(SIGPIPE, SIG_IGN);
-	state_get(st, o->root, id);
-	if (state_now(st) == ST_CREATING)
-		err_die("container is being created");
-	if (!run_lock(st))
-		err_die("container does not exist");
+	run_get_locked(st, o, id);
 	if (state_now(st) == ST_RUNNING)
 		err_die("cannot start an already running container");
+	if (state_now(st) == ST_PAUSED)
+		err_die("cannot start a container in the paused state");
 	report = sys_open(
 	    st->dir, STATE_REPORT, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 	start = sys_open(
@@ -9238,6 +9394,34 @@ run_start(const struct run_opts *o, const char *id)
 	err_undo(run_start_failed, &r);
 	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, st->pid.v);
 	err_keep();
+	return 0;
+}
+
+/* ---- pause and resume ---- */
+
+static int
+run_pause(const struct run_opts *o, const char *id)
+{
+	static struct state st;
+	enum state_status now = run_get_locked(&st, o, id);
+
+	if (now != ST_RUNNING && now != ST_CREATED)
+		err_die("container not running");
+	cg_freeze(st.cgroups, run_block_signals());
+	err_keep();
+	return 0;
+}
+
+static int
+run_resume(const struct run_opts *o, const char *id)
+{
+	struct state st;
+
+	if (run_get_locked(&st, o, id) != ST_PAUSED)
+		err_die("container not paused");
+	cg_thaw(st.cgroups);
+	if (state_is_frozen(&st))
+		err_die("the container does not thaw");
 	return 0;
 }
 
@@ -9268,7 +9452,7 @@ run_kill(const struct run_opts *o, const char *id, int sig)
 		return 0;
 	}
 	if (o->all) {
-		cg_signal(st.cgroups, sig);
+		cg_signal_all(st.cgroups, sig);
 		return 0;
 	}
 	if (sig == SIGKILL)
@@ -9334,7 +9518,7 @@ run_check_deletable(const struct run_opts *o, const struct state *st)
 		return;
 	if (now == ST_CREATING)
 		err_die("container is being created");
-	if (now == ST_RUNNING)
+	if (now == ST_RUNNING || now == ST_PAUSED)
 		err_die("cannot delete container %s that is not stopped: %s",
 		    st->id, state_word[now]);
 	if (!st->phase && state_has_journal(st))
@@ -9355,14 +9539,14 @@ run_delete(const struct run_opts *o, const char *id)
 	run_check_deletable(o, &st);
 	if (state_now(&st) == ST_CREATING)
 		run_stop_owner(&st);
-	if (state_now(&st) == ST_RUNNING || state_now(&st) == ST_CREATED)
+	if (state_now(&st) != ST_STOPPED)
 		run_kill_init(&st);
 	/* Our directory may be gone by now, or its container have come on. */
 	if (!run_lock(&st))
 		return 0;
 	state_try_load(&st);
 	run_check_deletable(o, &st);
-	if (state_now(&st) == ST_RUNNING || state_now(&st) == ST_CREATED)
+	if (state_now(&st) != ST_STOPPED)
 		run_kill_init(&st);
 	if (!st.phase)
 		run_recover(&st);
@@ -9567,14 +9751,20 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 {
 	static struct run r;
 	struct init *in = &r.init;
+	enum state_status now;
 	int status, pidfd;
 
 	r.opts = o;
 	r.id = id;
 	r.tty.master = r.pidfd = -1;
 	state_get(&r.state, o->root, id);
-	if (state_now(&r.state) == ST_CREATING)
+	now = state_now(&r.state);
+	if (now == ST_CREATING)
 		err_die("container is being created");
+	/* What enters a frozen cgroup waits there until resume. */
+	if (now == ST_PAUSED && !o->ignore_paused)
+		err_die("cannot exec in a paused container (use "
+			"--ignore-paused to override)");
 	if (!run_open_init(&r.state, &pidfd))
 		err_die("cannot exec in a stopped container");
 	r.bundle = r.state.bundle;
@@ -10272,6 +10462,8 @@ enum {
 	C_FEATURES = 1 << 12,
 	C_VERSION = 1 << 13,
 	C_HELP = 1 << 14,
+	C_PAUSE = 1 << 15,
+	C_RESUME = 1 << 16,
 };
 #define C_START_ANY (C_CREATE | C_RUN | C_EXEC)
 
@@ -10365,6 +10557,18 @@ cmd_delete(const struct run_opts *o, char **argv)
 }
 
 static int
+cmd_pause(const struct run_opts *o, char **argv)
+{
+	return run_pause(o, argv[0]);
+}
+
+static int
+cmd_resume(const struct run_opts *o, char **argv)
+{
+	return run_resume(o, argv[0]);
+}
+
+static int
 cmd_exec(const struct run_opts *o, char **argv)
 {
 	return exec_run(o, argv[0], argv + 1);
@@ -10394,6 +10598,10 @@ static const struct cmd cmds[] = {
 	  "Joins the container and ends with the program's status; 255 when the program\ncould not be run. With --process the program comes from FILE." },
 	{ "kill",     "ID [SIGNAL]",     "send a signal to a container",          C_KILL,     1, 2,  false, cmd_kill,
 	  "SIGNAL is a number or a name, TERM unless given." },
+	{ "pause",    "ID",              "freeze the processes of a container",   C_PAUSE,    1, 1,  false, cmd_pause,
+	  "Returns when all of them stand still. Needs the freezer of cgroups." },
+	{ "resume",   "ID",              "let the processes of a container run again", C_RESUME, 1, 1, false, cmd_resume,
+	  "Ends what pause began." },
 	{ "delete",   "ID",              "delete a stopped container",            C_DELETE,   1, 1,  false, cmd_delete,
 	  "Removes all that create made. A created container is killed; a running one\nonly with --force, which also makes it no error when there is none." },
 	{ "state",    "ID",              "print the state of a container",        C_STATE,    1, 1,  false, show_state,
@@ -10589,7 +10797,8 @@ cmd_put_bash(struct text *t)
 			base_putf(t, "--%s ", o->name);
 	base_puts(t, "\" ;;\n\tesac\n"
 		     "\tif [[ $cmd && $cur != -* ]]; then\n"
-		     "\t\tcase $cmd in start|exec|kill|delete|state|ps)\n"
+		     "\t\tcase $cmd in start|exec|kill|pause|resume|delete|"
+		     "state|ps)\n"
 		     "\t\t\twords=$(ocirt list -q 2>/dev/null) ;;\n"
 		     "\t\tesac\n\tfi\n"
 		     "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "

@@ -111,7 +111,7 @@ is '-- ends the options' "$rc:$out$err" 0:
 run --root "$ROOT" delete --force -x
 is 'without -- it is an option' "$rc" 1
 
-for c in create run start delete state; do
+for c in create run start pause resume delete state; do
 	run "$c"
 	like "$c without an id shows its usage" "$out" '^Incorrect Usage\.'
 	is "$c without an id exits 1 and says why in one line" \
@@ -155,8 +155,8 @@ is 'no command at all: help' "$rc:${out%%"$lf"*}" 0:NAME:
 run --help
 is '--help exits 0' "$rc:$err" 0:
 all=$(sed -n '/^COMMANDS/,/^$/s/^   \([a-z]*\) .*/\1/p' "$T/out")
-for c in create run start exec kill delete state list ps plan spec features \
-	version help; do
+for c in create run start exec kill pause resume delete state list ps plan \
+	spec features version help; do
 	like "help lists $c" "$out" "^   $c "
 done
 
