@@ -62,7 +62,7 @@ fi
 cp /proc/self/cgroup "$T/ours"
 run create -b "$B" "$ID"
 p=$(pid "$ID")
-is 'created: init is in its own cgroup in every hierarchy' \
+is 'G4 X19: created: init is in its own cgroup in every hierarchy' \
 	"$(outside "/proc/$p/cgroup" "/$ID")" ''
 check 'we are not' test -n "$(outside /proc/self/cgroup "/$ID")"
 is 'our own cgroups are as they were' "$(cat /proc/self/cgroup)" \
@@ -83,11 +83,11 @@ done
 check 'four processes' wait_for 5 eval \
 	'[ "$(grep -c . "$first/cgroup.procs")" = 4 ]'
 run ps -f json "$ID"
-is 'ps: all of them' "$(printf '%s\n' "$out" | tr -d '[]' | tr , '\n' | sort -n)" \
+is 'OP-ps: ps: all of them' "$(printf '%s\n' "$out" | tr -d '[]' | tr , '\n' | sort -n)" \
 	"$(sort -n "$first/cgroup.procs")"
 if command -v ps >/dev/null 2>&1 && ps -ef >/dev/null 2>&1; then
 	run ps "$ID"
-	is 'ps: a table of them' "$rc $(printf '%s\n' "$out" | grep -c sleep)" \
+	is 'OP-ps: ps: a table of them' "$rc $(printf '%s\n' "$out" | grep -c sleep)" \
 		'0 4'
 fi
 
@@ -138,7 +138,7 @@ script 'cat /proc/self/cgroup'
 run run -b "$B" "$ID"
 cp "$T/out" "$T/seen"
 is 'the program: from its first line on' "$rc:$(outside "$T/seen" "/$ID")" 0:
-check 'run leaves no cgroup' nothing_left
+check 'G8: run leaves no cgroup' nothing_left
 
 # ---- cgroupsPath ----
 
@@ -154,7 +154,7 @@ path "/$ID-a/b/$ID"
 run create -b "$B" "$ID"
 is 'absolute: create' "$rc:$err" 0:
 p=$(pid "$ID")
-is 'absolute: below the root of each hierarchy' \
+is 'G1: absolute: below the root of each hierarchy' \
 	"$(cut -d: -f3 "/proc/$p/cgroup" | sort -u)" "/$ID-a/b/$ID"
 run delete "$ID"
 is 'absolute: delete' "$rc:$err" 0:
@@ -168,7 +168,7 @@ path "$ID-r/$ID"
 run create -b "$B" "$ID"
 is 'relative: create' "$rc:$err" 0:
 p=$(pid "$ID")
-is 'relative: ends so in each hierarchy' \
+is 'G1: relative: ends so in each hierarchy' \
 	"$(outside "/proc/$p/cgroup" "/$ID-r/$ID")" ''
 o delete -f "$ID"
 cgroups | while read -r d; do
@@ -211,7 +211,7 @@ s=$!
 pids="$pids $s"
 echo $s >"$made/cgroup.procs"
 run create -b "$B" "$ID"
-is 'a cgroup with a process in it is refused' "$rc" 1
+is 'L17: a cgroup with a process in it is refused' "$rc" 1
 like 'in these words' "$err" "container's cgroup is not empty"
 check 'the process is left alone' kill -0 $s
 is 'and stays where it is' "$(cat "$made/cgroup.procs")" $s
@@ -241,7 +241,7 @@ done 2>/tmp/err
 cat /tmp/err >&2'
 if grep -q ' - cgroup .*devices' /proc/self/mountinfo; then
 	run run -b "$B" "$ID"
-	is 'devices: what the rules deny cannot be opened' \
+	is 'G6: devices: what the rules deny cannot be opened' \
 		"$(printf '%s\n' "$out" | grep -E 'kmsg|loop' | tr '\n' ' ')" \
 		'/tmp/kmsg - /tmp/loop - '
 	like 'devices: because it is not permitted' "$err" \
@@ -299,7 +299,7 @@ without()
 if unshare -m true 2>/dev/null; then
 	# the bundle wants the host's cgroups shown; there are none
 	without 'cgroup2?' run -b "$B" "$ID"
-	is 'no cgroup mounted: run works' "$rc:$err" 0:
+	is 'G9: no cgroup mounted: run works' "$rc:$err" 0:
 	cp "$T/out" "$T/seen"
 	is 'it is in none' "$(grep -c "$ID" "$T/seen")" 0
 	without 'cgroup2?' --debug run -b "$B" "$ID"
@@ -351,7 +351,7 @@ if [ -n "$cs" ]; then
 	path "/$ID-a/$ID"
 	run create -b "$B" "$ID"
 	for f in cpus mems; do
-		is "cpuset.$f is filled, from above" \
+		is "G4: cpuset.$f is filled, from above" \
 			"$(cat "$cs/$ID-a/$ID/cpuset.$f")" "$(cat "$cs/cpuset.$f")"
 	done
 	o delete -f "$ID"

@@ -66,17 +66,17 @@ done
 for how in '--root R' '--root=R' '-root R' '-root=R'; do
 	# shellcheck disable=SC2086
 	run $(printf '%s' "$how" | sed "s|R|$ROOT|") list
-	is "the global $how stands before the command" "$rc" 0
+	is "C1 OP-global: the global $how stands before the command" "$rc" 0
 done
 
 header='^ID +PID +STATUS +BUNDLE +CREATED +OWNER$'
 for v in true TRUE True t T 1; do
 	run --root "$ROOT" list --quiet=$v
-	is "--quiet=$v is true" "$rc:$out" 0:
+	is "C2: --quiet=$v is true" "$rc:$out" 0:
 done
 for v in false FALSE False f F 0; do
 	run --root "$ROOT" list -q=$v
-	like "-q=$v is false" "$rc $out" "^0 ID "
+	like "C2: -q=$v is false" "$rc $out" "^0 ID "
 done
 like 'the list has its columns' "$out" "$header"
 run --root "$ROOT" list --quiet=false -q
@@ -88,7 +88,7 @@ is 'a boolean takes no word of its own: list false has too many' "$rc" 1
 
 for v in true false auto '' 1; do
 	run --rootless "$v" --root "$ROOT" list
-	is "--rootless takes '$v'" "$rc" 0
+	is "C2 OP-global: --rootless takes '$v'" "$rc" 0
 	run --rootless="$v" --root "$ROOT" list
 	is "--rootless= takes '$v'" "$rc" 0
 done
@@ -97,7 +97,7 @@ for v in '--debug' '--criu X' '--cgroup-manager cgroupfs' \
 	'--cgroup-manager=cgroupfs'; do
 	# shellcheck disable=SC2086
 	run $v --root "$ROOT" list
-	is "the global $v is accepted" "$rc" 0
+	is "OP-global: the global $v is accepted" "$rc" 0
 done
 
 fails 'exec: options end at the id' 255 'does not exist' \
@@ -105,16 +105,16 @@ fails 'exec: options end at the id' 255 'does not exist' \
 fails 'ps: options end at the id' 1 'does not exist' \
 	--root "$ROOT" ps nosuch -aux
 run --root "$ROOT" delete nosuch --force
-is 'delete takes options behind the id' "$rc:$out$err" 0:
+is 'C4: delete takes options behind the id' "$rc:$out$err" 0:
 run --root "$ROOT" delete --force -- -x
-is '-- ends the options' "$rc:$out$err" 0:
+is 'C5: -- ends the options' "$rc:$out$err" 0:
 run --root "$ROOT" delete --force -x
 is 'without -- it is an option' "$rc" 1
 
 for c in create run start pause resume delete state; do
 	run "$c"
-	like "$c without an id shows its usage" "$out" '^Incorrect Usage\.'
-	is "$c without an id exits 1 and says why in one line" \
+	like "C6: $c without an id shows its usage" "$out" '^Incorrect Usage\.'
+	is "C6: $c without an id exits 1 and says why in one line" \
 		"$rc $(lines "$T/err") $err" \
 		"1 1 ocirt: \"$c\" requires exactly 1 argument(s)"
 	fails "$c of two ids exits 1" 1 'requires exactly 1 argument' "$c" a b
@@ -131,7 +131,7 @@ for c in list spec features version; do
 	fails "$c takes no argument" 1 "\"$c\" requires" "$c" x
 done
 run --root "$ROOT" frobnicate
-is 'an unknown command exits 3' "$rc:$out:$err" \
+is 'C6: an unknown command exits 3' "$rc:$out:$err" \
 	"3::ocirt: No help topic for 'frobnicate'"
 run help frobnicate
 is 'help of an unknown command exits 3' "$rc" 3
@@ -141,7 +141,7 @@ fails 'an unknown option with a value' 1 'not defined: -bogus$' \
 	--bogus=1 list
 fails 'an option of another command' 1 'not defined: -force$' list --force
 fails 'an unknown letter' 1 'not defined: -Z$' list -Z
-like 'an unknown option shows the usage' "$out" '^Incorrect Usage\.'
+like 'C6: an unknown option shows the usage' "$out" '^Incorrect Usage\.'
 fails 'a global option without its argument' 1 'flag needs an argument: -root$' \
 	--root
 fails "a command's option without its argument" 1 \
@@ -153,11 +153,11 @@ fails 'a letter without its argument' 1 'flag needs an argument: -b$' run -b
 run
 is 'no command at all: help' "$rc:${out%%"$lf"*}" 0:NAME:
 run --help
-is '--help exits 0' "$rc:$err" 0:
+is 'C8 OP-help: --help exits 0' "$rc:$err" 0:
 all=$(sed -n '/^COMMANDS/,/^$/s/^   \([a-z]*\) .*/\1/p' "$T/out")
 for c in create run start exec kill pause resume delete state list ps plan \
 	spec features version help; do
-	like "help lists $c" "$out" "^   $c "
+	like "OP-help: help lists $c" "$out" "^   $c "
 done
 
 # What callers send (option=argument); - is a boolean.
@@ -186,7 +186,7 @@ for c in global $all; do
 		"$OCIRT" help "$c" >"$T/help"
 		for h in --help -h; do
 			run "$c" $h
-			is "$c $h exits 0 and is help $c" "$rc:$out" \
+			is "C8 OP-help: $c $h exits 0 and is help $c" "$rc:$out" \
 				"0:$(cat "$T/help")"
 		done >&3
 		sed -n "/^\.SS $c /,/^\.S/p" "$T/man"
@@ -259,7 +259,7 @@ check 'help steps tells the steps and why' \
 # ---- version, features, spec ----
 
 run --version
-is '--version has three lines that engines read' \
+is 'OP-version: --version has three lines that engines read' \
 	"$rc:$(sed 's/ [^ ]*$//' "$T/out" | head -n 3 | tr '\n' ,)" \
 	'0:ocirt version,commit:,spec:,'
 like 'the spec is 1.3.0' "$out" '^spec: 1\.3\.0$'
@@ -275,7 +275,7 @@ is 'called as runc it is runc' "$("$T/runc" --version)" \
 is 'called by any other name it is ocirt' "$("$T/runcx" --version)" "$same"
 
 run features
-is 'features exits 0' "$rc:$err" 0:
+is 'OP-features: features exits 0' "$rc:$err" 0:
 check 'features is JSON' json_ok "$T/out"
 check 'features knows 1.3.0' grep -q '"ociVersionMax": "1.3.0"' "$T/out"
 options=$(sed -n '/"mountOptions"/,/]/s/^ *"\([^"]*\)",*$/\1/p' "$T/out")
@@ -310,7 +310,7 @@ if [ "$(host_kind)" = v2 ]; then
 	cgns=',{"type":"cgroup"}'
 fi
 caps='["CAP_AUDIT_WRITE","CAP_KILL","CAP_NET_BIND_SERVICE"]'
-is 'spec writes the default of runc' "$(tr -d '\n\t ' <"$T/D/config.json")" \
+is 'OP-spec: spec writes the default of runc' "$(tr -d '\n\t ' <"$T/D/config.json")" \
 	"$(tr -d '\n\t ' <<END
 {"ociVersion":"1.3.0","process":{"terminal":true,"user":{"uid":0,"gid":0},
 "args":["sh"],
@@ -346,7 +346,7 @@ END
 check 'what spec writes is JSON' json_ok "$T/D/config.json"
 echo mine >"$T/D/config.json"
 fails 'spec refuses to overwrite' 1 'config.json exists' spec -b "$T/D"
-is 'what was there stays' "$(cat "$T/D/config.json")" mine
+is 'OP-spec: what was there stays' "$(cat "$T/D/config.json")" mine
 rm "$T/D/config.json"
 ln -s "$T/canary" "$T/D/config.json"
 fails 'spec does not follow a symlink' 1 'config.json exists' spec -b "$T/D"
@@ -382,7 +382,7 @@ for args in 'state nosuch' 'list --bogus' '--bogus' 'run' 'frobnicate' \
 	logged "json log: one object when \"$args\" fails"
 done
 run --log "$T/log" --log-format=json --root "$ROOT" state nosuch
-like 'the log says what stderr says' "$(cat "$T/log")" \
+like 'X2: the log says what stderr says' "$(cat "$T/log")" \
 	"\"msg\":\"${err#ocirt: }\""
 run --log "$T/log" --log-format=json --root "$ROOT" state nosuch
 is 'the log is appended to' "$(lines "$T/log")" 2
@@ -500,14 +500,14 @@ for c in state start kill delete 'delete -f' exec ps "create -b $T/E" \
 		*) miss="$miss '$id' gives $rc: $err" ;;
 		esac
 	done
-	is "$c: an id that is no name is refused" "$miss" ''
+	is "L4: $c: an id that is no name is refused" "$miss" ''
 	case $c in
 	exec) set -- '' true ;;
 	*) set -- '' ;;
 	esac
 	# shellcheck disable=SC2086
 	run --root "$ROOT" $c "$@"
-	like "$c: an empty id is refused" "$rc $err" \
+	like "L4: $c: an empty id is refused" "$rc $err" \
 		'^(1|255) .*container id cannot be empty$'
 done
 is 'what lies beside the root is untouched' "$(cat "$T/x/inner/file")" canary
@@ -515,7 +515,7 @@ check 'what lies in it too' test -d "$ROOT/keep"
 rmdir "$ROOT/keep"
 for id in a A.b-c_d+e 0 -x .hidden "$(printf '%0255d' 0)"; do
 	run --root "$ROOT" state -- "$id"
-	like "the id $id is one" "$rc $err" '^1 .*container does not exist$'
+	like "L4: the id $id is one" "$rc $err" '^1 .*container does not exist$'
 done
 
 # ---- signals ----
@@ -531,7 +531,7 @@ for s in HUP INT QUIT ILL TRAP ABRT IOT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM \
 	*) miss="$miss $s: $err" ;;
 	esac
 done
-is 'kill knows the names and numbers of signals' "$miss" ''
+is 'OP-kill Z8: kill knows the names and numbers of signals' "$miss" ''
 miss=
 for s in FOO SIG '' 65 -1 99999999999 1x 0x9 SIGSIGTERM RTMIN+99 ' 9' 9.0; do
 	run --root "$ROOT" kill -- nosuch "$s"

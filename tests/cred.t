@@ -97,12 +97,12 @@ capabilities()
 	args '"cat","/proc/self/status"'
 	cp "$B/config.json" "$T/plain"
 	out=$(run_b)
-	is 'the default sets are bounding, effective, permitted' "$(sets)" \
+	is 'P9: the default sets are bounding, effective, permitted' "$(sets)" \
 		'0 20000420 20000420 20000420 0'
 
 	caps ''
 	out=$(run_b)
-	is 'no capabilities object gives none' "$(sets)" '0 0 0 0 0'
+	is 'P9: no capabilities object gives none' "$(sets)" '0 0 0 0 0'
 	for empty in '{}' \
 		'{"bounding":[],"effective":[],"permitted":[],"inheritable":[],"ambient":[]}'; do
 		again
@@ -128,18 +128,18 @@ capabilities()
 	caps '{"bounding":['"$all"'],"effective":['"$all"'],"permitted":['"$all"'],"inheritable":['"$all"'],"ambient":['"$all"']}'
 	out=$(run_b)
 	have=$(sed -n 's/^CapPrm:[[:blank:]]*0*//p' /proc/self/status)
-	is 'all are what the caller has itself' "$(sets)" \
+	is 'P9: all are what the caller has itself' "$(sets)" \
 		"$have $have $have $have $have"
 
 	again
 	caps '{"bounding":["CAP_KILL","CAP_UNHEARD_OF"],"effective":["CAP_UNHEARD_OF","CAP_KILL"],"permitted":["CAP_KILL"]}'
 	out=$(run_b 2>&1)
-	is 'an unknown name is left out, the rest holds' "$(sets)" \
+	is 'P9: an unknown name is left out, the rest holds' "$(sets)" \
 		'0 20 20 20 0'
 	again
 	caps '{"bounding":["CAP_KILL","CAP_CHOWN"],"effective":["CAP_CHOWN","CAP_KILL"],"permitted":["CAP_KILL"]}'
 	out=$(run_b 2>&1)
-	is 'the sets are not mixed up' "$(sets)" '0 20 20 21 0'
+	is 'P9: the sets are not mixed up' "$(sets)" '0 20 20 21 0'
 
 	again
 	config 's/"uid": 0/"uid": 1000/'
@@ -148,7 +148,7 @@ capabilities()
 		"$(sets)" '0 0 0 20000420 0'
 	caps '{"bounding":["CAP_KILL","CAP_CHOWN"],"effective":["CAP_KILL"],"permitted":["CAP_KILL","CAP_CHOWN"],"inheritable":["CAP_KILL"],"ambient":["CAP_KILL"]}'
 	out=$(run_b)
-	is 'another user has its ambient ones' "$(sets)" '20 20 20 21 20'
+	is 'P9: another user has its ambient ones' "$(sets)" '20 20 20 21 20'
 }
 
 # ---- ids, groups, umask, limits ----
@@ -163,15 +163,15 @@ ids()
 	chmod 777 "$B/rootfs/tmp"
 	cp "$B/config.json" "$T/plain"
 	out=$(launched -g 4,27,1234)
-	is "the caller's groups are gone" "$(field Groups)" ''
+	is "P8: the caller's groups are gone" "$(field Groups)" ''
 	is 'uid 0 is 0 in all four' "$(field Uid)" '0 0 0 0'
-	like 'umask is 022 by default' "$out" '^0022$'
+	like 'P7: umask is 022 by default' "$out" '^0022$'
 	like 'and what is made has mode 644' "$out" '^new 644$'
-	is 'no_new_privs is set as asked' "$(field NoNewPrivs)" 1
+	is 'P11: no_new_privs is set as asked' "$(field NoNewPrivs)" 1
 	is 'without a filter there is none' "$(field Seccomp)" 0
-	like 'oom_score_adj stays as the caller has it' "$out" \
+	like 'P14: oom_score_adj stays as the caller has it' "$out" \
 		"^oom $(cat /proc/self/oom_score_adj)\$"
-	like 'RLIMIT_NOFILE is as in the config' "$out" \
+	like 'P10: RLIMIT_NOFILE is as in the config' "$out" \
 		'^Max open files  *1024  *1024  *files'
 
 	rm -f "$B/rootfs/tmp/new"
@@ -180,26 +180,26 @@ ids()
 	process '"oomScoreAdj":321'
 	config '/"type": "RLIMIT_NOFILE"/s/^/"type":"RLIMIT_CORE","hard":4096,"soft":0},{"type":"RLIMIT_CPU","hard":1000,"soft":999},{"type":"RLIMIT_AS","hard":18446744073709551615,"soft":1073741824},{/'
 	out=$(launched -g 4,27,1234 -u 000)
-	is 'uid is as asked, in all four' "$(field Uid)" '4242 4242 4242 4242'
-	is 'gid is as asked, in all four' "$(field Gid)" '4343 4343 4343 4343'
-	is 'additional groups are those asked for and no others' \
+	is 'P6: uid is as asked, in all four' "$(field Uid)" '4242 4242 4242 4242'
+	is 'P6: gid is as asked, in all four' "$(field Gid)" '4343 4343 4343 4343'
+	is 'P8: additional groups are those asked for and no others' \
 		"$(field Groups)" '7 9 4294967294'
-	like 'umask is as asked' "$out" '^0077$'
+	like 'P7: umask is as asked' "$out" '^0077$'
 	like 'and counts' "$out" '^new 600$'
-	is 'no_new_privs is not set when not asked for' "$(field NoNewPrivs)" 0
-	like 'oomScoreAdj is as asked' "$out" '^oom 321$'
-	like 'a limit of 0 with a hard one is set' "$out" \
+	is 'P11: no_new_privs is not set when not asked for' "$(field NoNewPrivs)" 0
+	like 'P14: oomScoreAdj is as asked' "$out" '^oom 321$'
+	like 'P10: a limit of 0 with a hard one is set' "$out" \
 		'^Max core file size  *0  *4096 '
 	like 'a second limit too' "$out" '^Max cpu time  *999  *1000 '
-	like 'the largest number is no limit' "$out" \
+	like 'P10: the largest number is no limit' "$out" \
 		'^Max address space  *1073741824  *unlimited '
 
 	again
 	config 's/"RLIMIT_NOFILE"/"RLIMIT_NOSUCH"/'
-	refused 'an unknown limit is named' RLIMIT_NOSUCH
+	refused 'P10: an unknown limit is named' RLIMIT_NOSUCH
 	again
 	config '/"type": "RLIMIT_NOFILE"/s/^/"type":"RLIMIT_NOFILE","hard":1,"soft":1},{/'
-	refused 'a limit given twice is refused' 'rlimits.*duplicate'
+	refused 'P10: a limit given twice is refused' 'rlimits.*duplicate'
 	for bad in 4294967295 -1 1.5 4294967296; do
 		again
 		config 's/"uid": 0/"uid": '$bad'/'
@@ -216,16 +216,16 @@ cwd()
 	script 'pwd; readlink /proc/self/cwd'
 	for dir in /made/here /tmp; do
 		start_in $dir
-		is "cwd $dir is where the program starts" \
+		is "P3: cwd $dir is where the program starts" \
 			"$(run_b | tr '\n' ' ')" "$dir $dir "
 	done
-	is 'a missing one is made with mode 755' \
+	is 'P3: a missing one is made with mode 755' \
 		"$(stat -c %a "$B/rootfs/made/here")" 755
 	start_in /script
-	refused 'cwd that is a file is named' '/script'
+	refused 'P3: cwd that is a file is named' '/script'
 	for dir in tmp . ''; do
 		start_in "$dir"
-		refused "cwd '$dir' is refused" '[Cc]wd'
+		refused "P3: cwd '$dir' is refused" '[Cc]wd'
 	done
 
 	# The caller has 3 to 20 open on / (CVE-2024-21626). A descriptor of
@@ -241,7 +241,7 @@ cwd()
 		out=$(launched -f 3-20=/ 2>&1) && [ -n "$out" ] &&
 			bad="$bad $dir: $out"
 	done
-	is "cwd through a caller's descriptor leads nowhere" "$bad" ''
+	is "P3: cwd through a caller's descriptor leads nowhere" "$bad" ''
 	for dir in /proc/self/fd/7 /link7; do
 		start_in $dir
 		out=$(launched -f 3-20=/ 2>&1)
@@ -279,7 +279,7 @@ environment()
 	fresh
 	env_is '"PATH=/bin:/usr/bin","A=1","B=two words","A=3","EMPTY=","HOME=/given","Q=a=b\\"c\\\\","A=last"'
 	args '"env"'
-	is 'the environment is exactly as given; of two the last one counts' \
+	is 'P4 V5: the environment is exactly as given; of two the last one counts' \
 		"$(LEAK=1 run_b)" 'PATH=/bin:/usr/bin
 A=last
 B=two words
@@ -289,7 +289,7 @@ Q=a=b"c\'
 	cp "$B/config.json" "$T/plain"
 	for bad in NOEQUALS =empty ''; do
 		config 's~"A=1"~"'"$bad"'"~'
-		refused "an entry '$bad' is refused" env
+		refused "V5: an entry '$bad' is refused" env
 		again
 	done
 
@@ -321,14 +321,14 @@ Q=a=b"c\'
 		esac
 		out=$(timeout 10 "$OCIRT" --root "$ROOT" run -b "$B" "$ID" \
 			</dev/null 2>&1)
-		is "HOME of a passwd that is: $kind" \
+		is "V5: HOME of a passwd that is: $kind" \
 			"$(printf '%s\n' "$out" | sed -n 's/^HOME=//p')" $want
 	done
 	cp "$T/passwd" "$p.new"
 	rm "$p"
 	mv "$p.new" "$p"
 	config 's~"EMPTY="~"HOME="~'
-	is 'an empty HOME counts as none' \
+	is 'V5: an empty HOME counts as none' \
 		"$(run_b | sed -n 's/^HOME=//p')" /home/u
 }
 
@@ -344,22 +344,22 @@ lookup()
 	chmod 755 "$B/rootfs/b/prog"
 	env_is '"PATH=/a:/b:/bin"'
 	args '"prog"'
-	is 'PATH is searched in the container; what cannot run is passed over' \
+	is 'P5: PATH is searched in the container; what cannot run is passed over' \
 		"$(run_b)" b
 	args '"plain"'
-	refused 'only a file that cannot run: permission denied' \
+	refused 'X6: only a file that cannot run: permission denied' \
 		'exec: "plain": permission denied$'
 	args '"nowhere"'
-	refused "no such program: runc's words" \
+	refused "X6: no such program: runc's words" \
 		'exec: "nowhere": executable file not found in \$PATH$'
 	args '"/no/where"'
-	refused "no such path: runc's words" \
+	refused "X6: no such path: runc's words" \
 		'exec: "/no/where": stat /no/where: no such file or directory$'
 	args '"/b/dir"'
-	refused 'a directory: permission denied' \
+	refused 'X6: a directory: permission denied' \
 		'exec: "/b/dir": permission denied$'
 	args '"/b/plain"'
-	refused 'a file that cannot run: permission denied' \
+	refused 'X6: a file that cannot run: permission denied' \
 		'exec: "/b/plain": permission denied$'
 	args '"/b/prog/x"'
 	refused 'below a file: not a directory' 'not a directory$'
@@ -376,10 +376,10 @@ lookup()
 	refused 'what is no program: exec format error' '[Ee]xec format error'
 	args '"sh"'
 	env_is ''
-	refused 'without PATH a bare name is not found' \
+	refused 'P5 X6: without PATH a bare name is not found' \
 		'executable file not found in \$PATH'
 	args ''
-	refused 'no args at all is refused' args
+	refused 'P5: no args at all is refused' args
 }
 
 # ---- descriptors and streams ----
@@ -388,26 +388,26 @@ descriptors()
 {
 	fresh
 	args '"probe","fds"'
-	is 'the program has 0, 1 and 2 only' "$(run_b)" '0 1 2 '
-	is "the caller's 3 to 20 are closed" "$(launched -f 3-20=/)" '0 1 2 '
-	is '--preserve-fds 2 passes 3 and 4 only' "$("$LAUNCH" -f 3-20=/ \
+	is 'P19: the program has 0, 1 and 2 only' "$(run_b)" '0 1 2 '
+	is "P19 X11: the caller's 3 to 20 are closed" "$(launched -f 3-20=/)" '0 1 2 '
+	is 'V2: --preserve-fds 2 passes 3 and 4 only' "$("$LAUNCH" -f 3-20=/ \
 		"$OCIRT" --root "$ROOT" run --preserve-fds 2 -b "$B" "$ID" \
 		</dev/null)" '0 1 2 3 4 '
 	for open in 3-3 4-4 5-9; do
 		out=$("$LAUNCH" -f $open=/etc/passwd "$OCIRT" --root "$ROOT" \
 			run --preserve-fds 2 -b "$B" "$ID" </dev/null 2>&1)
-		like "--preserve-fds 2 with only $open open is refused" "$out" \
+		like "V2: --preserve-fds 2 with only $open open is refused" "$out" \
 			'unable to stat preserved-fd [01] \(of 2\)'
 	done
-	is 'LISTEN_FDS of another process does not count' "$(LISTEN_FDS=1 \
+	is 'V1: LISTEN_FDS of another process does not count' "$(LISTEN_FDS=1 \
 		LISTEN_PID=1 launched -f 3-9=/etc/passwd)" '0 1 2 '
 	args '"sleep","60"'
 	"$LAUNCH" -f 3-20=/ "$OCIRT" --root "$ROOT" create -b "$B" "$ID" \
 		</dev/null >"$T/null" 2>&1
 	o start "$ID"
-	is 'nor has the program of create and start more' \
+	is 'X11: nor has the program of create and start more' \
 		"$(ls "/proc/$(pid "$ID")/fd" | sort | tr '\n' ' ')" '0 1 2 '
-	is 'nor that of exec' "$("$LAUNCH" -f 3-20=/ "$OCIRT" --root "$ROOT" \
+	is 'X11: nor that of exec' "$("$LAUNCH" -f 3-20=/ "$OCIRT" --root "$ROOT" \
 		exec "$ID" probe fds </dev/null)" '0 1 2 '
 	is 'exec --preserve-fds 1 passes 3 only' "$("$LAUNCH" -f 3-20=/ \
 		"$OCIRT" --root "$ROOT" exec --preserve-fds 1 "$ID" probe fds \
@@ -459,9 +459,9 @@ leader yes"
 	case $out in
 	none:* | keyctl:*) skip 'the session keyring' 'this kernel has none' ;;
 	*)
-		like "the session keyring is the container's own" "$out" \
+		like "V7: the session keyring is the container's own" "$out" \
 			"keyring;.*;_ses\.$ID\$"
-		like "--no-new-keyring keeps the caller's" "$("$LAUNCH" \
+		like "V7: --no-new-keyring keeps the caller's" "$("$LAUNCH" \
 			-k "host$ID" "$OCIRT" --root "$ROOT" run \
 			--no-new-keyring -b "$B" "$ID" </dev/null)" \
 			"keyring;.*;host$ID\$"
@@ -503,7 +503,7 @@ sealed()
 		args '"'$a'","--version"'
 		"$T/copy" --root "$ROOT" run -b "$B" "$ID" </dev/null \
 			>"$T/out" 2>&1
-		is "args $a do not change the binary" "$(md5sum <"$T/copy")" \
+		is "P20: args $a do not change the binary" "$(md5sum <"$T/copy")" \
 			"$sum"
 	done
 	args '"probe","exe","30"'
@@ -532,7 +532,7 @@ sealed()
 	"$T/copy" --root "$ROOT" create -b "$B" "$ID" </dev/null \
 		>"$T/null" 2>&1
 	p=$(pid "$ID")
-	like 'a created container runs from memory' \
+	like 'P20: a created container runs from memory' \
 		"$(readlink "/proc/$p/exe")" '^/memfd:ocirt \(deleted\)$'
 	check 'which cannot be written' cannot_write "/proc/$p/exe"
 	o delete -f "$ID"

@@ -45,21 +45,21 @@ init=$(pid "$ID")
 # ---- where it is ----
 
 run exec -d --pid-file "$T/pid" "$ID" sleep 1000
-is 'exec -d returns 0 and says nothing' "$rc:$out$err" 0:
+is 'E9: exec -d returns 0 and says nothing' "$rc:$out$err" 0:
 p=$(cat "$T/pid")
-like 'its pid file is a pid' "$p" '^[0-9]+$'
-is 'without a newline' "$(wc -l <"$T/pid" | tr -d ' ')" 0
+like 'X1: its pid file is a pid' "$p" '^[0-9]+$'
+is 'X1: without a newline' "$(wc -l <"$T/pid" | tr -d ' ')" 0
 check 'it runs the program' wait_for 5 grep -q sleep "/proc/$p/cmdline"
 for n in pid net ipc uts mnt user cgroup time; do
 	[ -e "/proc/$init/ns/$n" ] || continue
-	is "it is in the $n namespace of init" "$(readlink "/proc/$p/ns/$n")" \
+	is "E5: it is in the $n namespace of init" "$(readlink "/proc/$p/ns/$n")" \
 		"$(readlink "/proc/$init/ns/$n")"
 done
 unlike 'which is not ours' "$(readlink "/proc/$p/ns/mnt")" \
 	"^$(readlink /proc/self/ns/mnt | sed 's/[][]/./g')\$"
 is 'its root is that of init' "$(stat -L -c %d:%i "/proc/$p/root")" \
 	"$(stat -L -c %d:%i "/proc/$init/root")"
-is 'it is in the cgroups of init' "$(cat "/proc/$p/cgroup")" \
+is 'E5: it is in the cgroups of init' "$(cat "/proc/$p/cgroup")" \
 	"$(cat "/proc/$init/cgroup")"
 if [ "$(host_kind)" = none ]; then
 	skip 'which are not ours' 'no cgroups here'
@@ -76,11 +76,11 @@ done
 is 'it is no child of ours that lingers' \
 	"$(sed -n 's/^PPid:[^0-9]*//p' "/proc/$p/status" | grep -c "^$$\$")" 0
 mask='^(Cap|NoNewPrivs|Seccomp|Uid|Gid|Groups|SigBlk|SigIgn)'
-is 'its credentials are those of init' \
+is 'E5: its credentials are those of init' \
 	"$(grep -E "$mask" "/proc/$p/status")" \
 	"$(grep -E "$mask" "/proc/$init/status")"
 run ps -f json "$ID"
-like 'ps lists it' "$out" "[[,]${p}[],]"
+like 'OP-ps: ps lists it' "$out" "[[,]${p}[],]"
 kill -9 "$p"
 check 'its end does not touch the container' is_status "$ID" running
 
@@ -91,10 +91,10 @@ for n in 0 1 2 7 42 126 127 128 254 255; do
 	run exec "$ID" sh -c "exit $n"
 	[ "$rc:$err" = "$n:" ] || miss="$miss $n:$rc:$err"
 done
-is "exec returns the program's status" "$miss" ''
+is "E9 C9: exec returns the program's status" "$miss" ''
 for n in 1 9 15; do
 	run exec "$ID" sh -c "kill -$n \$\$"
-	is "a program killed by $n is $((128 + n))" "$rc" $((128 + n))
+	is "E9 C9: a program killed by $n is $((128 + n))" "$rc" $((128 + n))
 done
 fails 'a program that is not there' 'no such file or directory' "$ID" /none
 fails 'a program that $PATH has not' 'executable file not found in \$PATH' \
@@ -103,9 +103,9 @@ fails 'a program that is a directory' 'permission denied' "$ID" /etc
 fails 'a program that is no program' 'permission denied' "$ID" /etc/passwd
 fails 'no program' 'args cannot be empty' "$ID"
 run exec -d "$ID" /none
-is 'exec -d of none fails too' "$rc" 255
+is 'C9: exec -d of none fails too' "$rc" 255
 run exec "$ID" echo to stdout
-is 'stdout is ours' "$rc:$out:$err" '0:to stdout:'
+is 'X9: stdout is ours' "$rc:$out:$err" '0:to stdout:'
 run exec "$ID" sh -c 'echo x >&2'
 is 'stderr is ours' "$rc:$out:$err" '0::x'
 is 'stdin is ours' "$(echo word | o exec "$ID" cat)" word
@@ -113,13 +113,13 @@ is 'stdin is ours' "$(echo word | o exec "$ID" cat)" word
 # ---- environment, directory ----
 
 run exec "$ID" env
-is 'the environment is that of config.json' \
+is 'E2: the environment is that of config.json' \
 	"$(printf '%s\n' "$out" | grep -v '^HOME=' | sort | cut -d= -f1 |
 		tr '\n' ' ')" 'PATH TERM '
 CANARY=secret run exec "$ID" env
 unlike 'ours does not go in' "$out" CANARY
 run exec -e A=1 --env B=x,y --env=C= -e TERM=dumb -e A=2 "$ID" env
-is '--env adds, the last one wins, commas stay' \
+is 'E2 C3: --env adds, the last one wins, commas stay' \
 	"$(printf '%s\n' "$out" | grep -E '^(A|B|C|TERM)=' | sort | tr '\n' ' ')" \
 	'A=2 B=x,y C= TERM=dumb '
 fails '--env without =' 'NAME=VALUE' -e bad "$ID" true
@@ -148,10 +148,10 @@ run exec "$ID" cat /proc/self/status
 is 'uid and gid of config.json' "$(field Uid):$(field Gid)" \
 	"$(printf '0\t0\t0\t0:0\t0\t0\t0')"
 run exec -u 1000 "$ID" cat /proc/self/status
-is '-u UID keeps the gid' "$(field Uid):$(field Gid)" \
+is 'E2: -u UID keeps the gid' "$(field Uid):$(field Gid)" \
 	"$(printf '1000\t1000\t1000\t1000:0\t0\t0\t0')"
 run exec --user=1000:50 -g 7 -g 8 "$ID" cat /proc/self/status
-is '-u UID:GID and -g' "$(field Uid):$(field Gid):$(field Groups)" \
+is 'E2 C3: -u UID:GID and -g' "$(field Uid):$(field Gid):$(field Groups)" \
 	"$(printf '1000\t1000\t1000\t1000:50\t50\t50\t50:7 8 ')"
 is 'an ordinary user has no effective capability' \
 	"$(field CapEff):$(field CapPrm)" 0000000000000000:0000000000000000
@@ -182,7 +182,7 @@ is 'capabilities of config.json' \
 	"$(field CapInh) $(field CapPrm) $(field CapEff) $(field CapBnd) $(field CapAmb)" \
 	"$zero 0000000020000420 0000000020000420 0000000020000420 $zero"
 run exec --cap CAP_NET_RAW "$ID" cat /proc/self/status
-is '--cap adds to permitted, effective and bounding only' \
+is 'E2: --cap adds to permitted, effective and bounding only' \
 	"$(field CapInh) $(field CapPrm) $(field CapEff) $(field CapBnd) $(field CapAmb)" \
 	"$zero 0000000020002420 0000000020002420 0000000020002420 $zero"
 run exec -u 1000 --cap CAP_NET_RAW "$ID" cat /proc/self/status
@@ -202,18 +202,18 @@ process()
 }
 process '"cat", "/proc/self/status"' ', "noNewPrivileges": true'
 run exec --process "$T/process.json" "$ID"
-is '--process: user' "$rc $(field Uid):$(field Gid):$(field Groups)" \
+is 'E6: --process: user' "$rc $(field Uid):$(field Gid):$(field Groups)" \
 	"$(printf '0 1000\t1000\t1000\t1000:50\t50\t50\t50:9 ')"
-is '--process without capabilities: the bounding set of config.json' \
+is 'E6: --process without capabilities: the bounding set of config.json' \
 	"$(field CapBnd)" 0000000020000420
 process '"sh", "-c", "pwd; echo $F$TERM"'
 run exec -p "$T/process.json" --cwd / -e F=2 -u 0 "$ID"
-is '--process: cwd and env are its own, other options do not count' \
+is 'E1: --process: cwd and env are its own, other options do not count' \
 	"$rc:$out" "0:/work
 1"
 process '"true"' ', "oomScoreAdj": 5, "rlimits": []'
 run exec -p "$T/process.json" "$ID"
-is '--process in the form that engines write' "$rc:$err" 0:
+is 'E1: --process in the form that engines write' "$rc:$err" 0:
 for bad in '' '{' '[]' '{"args":[]}' '{"args":["true"]}' \
 	'{"args":["true"],"cwd":"x"}' '{"args":["true"],"cwd":"/","user":{"uid":-1}}'; do
 	printf '%s' "$bad" >"$T/process.json"
@@ -233,12 +233,12 @@ is 'it has 0, 1 and 2' "$(printf '%s\n' "$out" | head -n 3 | tr '\n' ' ')" \
 # The shell itself lists through one more.
 fds='i=0; while [ $i -lt 30 ]; do [ -e /proc/$$/fd/$i ] && printf "$i "; i=$((i + 1)); done'
 got=$(o exec "$ID" sh -c "$fds" 3</dev/null 4</dev/null 7</dev/null)
-is 'none of those that we have open' "$got" '0 1 2 '
+is 'P19: none of those that we have open' "$got" '0 1 2 '
 got=$(o exec --preserve-fds 2 "$ID" sh -c "$fds" 3</dev/null 4</dev/null \
 	7</dev/null)
-is '--preserve-fds 2: 3 and 4' "$got" '0 1 2 3 4 '
+is 'V2: --preserve-fds 2: 3 and 4' "$got" '0 1 2 3 4 '
 o exec --preserve-fds 2 "$ID" true 3</dev/null 4>&- >/dev/null 2>&1
-is '--preserve-fds of one that is not open' $? 255
+is 'V2: --preserve-fds of one that is not open' $? 255
 miss=
 for n in 1 2 3 4 5 6; do
 	got=$(o exec --preserve-fds $n "$ID" sh -c "$fds" 3>&- 2>/dev/null)
@@ -272,7 +272,7 @@ o delete -f "$ID"
 config 's/"bounding": \[/"inheritable": ["CAP_NET_RAW"], &/'
 run run -d -b "$B" "$ID"
 run exec -u 1000 --cap CAP_NET_RAW "$ID" cat /proc/self/status
-is '--cap of one that config.json makes inheritable is ambient' \
+is 'E2: --cap of one that config.json makes inheritable is ambient' \
 	"$(field CapInh) $(field CapAmb)" "0000000000002000 0000000000002000"
 run exec -u 1000 --cap CAP_SYS_ADMIN "$ID" cat /proc/self/status
 is '--cap of another one is not' "$(field CapAmb)" "$zero"
@@ -284,7 +284,7 @@ bundle
 args '"sleep", "1000"'
 run create -b "$B" "$ID"
 run exec "$ID" sh -c 'cat /proc/1/cmdline | tr "\0" " "; exit 9'
-is 'exec in a created container' "$rc" 9
+is 'OP-exec: exec in a created container' "$rc" 9
 unlike 'its program does not run' "$out" sleep
 run start "$ID"
 is 'it can be started after that' "$rc:$err" 0:

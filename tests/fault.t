@@ -136,7 +136,7 @@ for cmd in create run; do
 			fault $cmd "$call" "error=EIO:when=$k" >>"$T/bad"
 			k=$((k + (few ? n - (n > 1) : 1)))
 		done
-		is "$cmd: $call may fail, each of $n times" "$(cat "$T/bad")" ''
+		is "L8: $cmd: $call may fail, each of $n times" "$(cat "$T/bad")" ''
 	done <"$T/calls"
 done
 
@@ -148,7 +148,7 @@ for e in setgroups:EPERM setresuid:EAGAIN setresgid:EPERM capset:EPERM \
 	call=${e%:*}
 	grep -q "^$call " "$T/calls" || continue
 	fault create "$call" "error=${e#*:}:when=1+7" >"$T/bad"
-	is "create: $call fails with ${e#*:}" "$(cat "$T/bad")" ''
+	is "L8: create: $call fails with ${e#*:}" "$(cat "$T/bad")" ''
 done
 
 # ---- the runtime is killed; delete -f must find what is left ----
@@ -177,7 +177,7 @@ for call in mkdirat mkdir openat write renameat clone3 sendmsg recvmsg mount \
 		}
 		[ ! -e "$canary" ] || miss="$miss $k:ran"
 	done
-	is "create killed at $call: delete -f leaves nothing" "$miss" ''
+	is "L13: create killed at $call: delete -f leaves nothing" "$miss" ''
 done
 
 # ---- old kernels, and filters around us ----

@@ -148,10 +148,10 @@ default_bundle()
 		existing maskedPaths
 		existing readonlyPaths
 	} | sort | tr '\n' ' ')
-	is 'the default mounts, masks and read-only paths are all there is' \
+	is 'R5: the default mounts, masks and read-only paths are all there is' \
 		"$got" "$want"
-	like '/ is read-only' "$(mnt /)" '^ro,'
-	like '/proc is a procfs' "$(mnt /proc)" '^rw,relatime - proc '
+	like 'R2: / is read-only' "$(mnt /)" '^ro,'
+	like 'R5: /proc is a procfs' "$(mnt /proc)" '^rw,relatime - proc '
 	like '/dev is a tmpfs with its flags, size and mode' "$(mnt /dev)" \
 		'^rw,nosuid - tmpfs tmpfs .*size=65536k.*mode=755'
 	like '/dev/pts is a devpts with its flags and data' "$(mnt /dev/pts)" \
@@ -322,11 +322,11 @@ propagation()
 	wait "$pids"
 	pids=
 	out=$(cat "$T/out")
-	like 'rslave: a later mount of the host appears' \
+	like 'M12: rslave: a later mount of the host appears' \
 		"$(mnt /rslave/late)" ' - tmpfs late '
 	is 'rprivate: a later mount of the host does not' \
 		"$(mnt /rprivate/late)" ''
-	like 'rslave: the mount is a slave' "$(mnt /rslave)" 'master:'
+	like 'M12: rslave: the mount is a slave' "$(mnt /rslave)" 'master:'
 	umount "$T/prop/late" "$T/prop"
 }
 
@@ -366,27 +366,27 @@ mount_kinds()
 		ls /dev/null
 		echo "-- end"'
 	out=$(run_b 2>&1)
-	is 'binds show a directory, a relative source, a file, an old type' \
+	is 'M3 M4: binds show a directory, a relative source, a file, an old type' \
 		"$(section content | tr '\n' ' ')" \
 		'from-dir from-relative from-dir from-dir '
-	is 'tmpfs keeps the mode of a directory, a given mode wins' \
+	is 'M14: tmpfs keeps the mode of a directory, a given mode wins' \
 		"$(section modes | head -n 3 | tr '\n' ' ')" \
 		'/mode1750 1750 /mode0711 700 /new 755 '
-	is 'a mount point is made with mode 755, a bind shows its own' \
+	is 'M5: a mount point is made with mode 755, a bind shows its own' \
 		"$(section modes | sed -n '4p')" '/a 755'
 	is 'what is read-only cannot be written, also tmpfs and /dev; rw can' \
 		"$(section write | tr '\n' ' ')" 'made on top /dev/null '
 	check 'and the write reached the source' test -e "$T/source/new"
-	like 'a tmpfs is made read-only after what lies on it' \
+	like 'M13: a tmpfs is made read-only after what lies on it' \
 		"$(mnt /late)" '^ro,.* - tmpfs '
 	like 'and what lies on it is not' "$(mnt /late/on/top)" '^rw.* top '
-	like '/dev is made read-only after the devices' "$(mnt /dev)" '^ro'
-	like 'a link in the root file system is followed inside' \
+	like 'M13: /dev is made read-only after the devices' "$(mnt /dev)" '^ro'
+	like 'M6: a link in the root file system is followed inside' \
 		"$(mnt "$T/inner/dir")" ' through '
-	like 'a relative destination counts from /, dots are resolved' \
+	like 'M2: a relative destination counts from /, dots are resolved' \
 		"$(mnt /y)" ' dots '
-	like 'dots do not lead out' "$(mnt /up)" ' up '
-	check 'the mount point of a file is a file' \
+	like 'M6: dots do not lead out' "$(mnt /up)" ' up '
+	check 'M5: the mount point of a file is a file' \
 		test -f "$B/rootfs/f/deep/file"
 	check 'and the source has got nothing' test ! -e "$T/source/deep"
 }
@@ -401,17 +401,17 @@ mount_errors()
 		cp "$T/plain" "$B/config.json"
 	}
 	add_mount '{"destination":"/x","source":"'"$T"'/not-there","options":["bind"]}'
-	refused 'a missing bind source is named' \
+	refused 'M3: a missing bind source is named' \
 		"not-there.*no such file or directory"
 	again
 	add_mount '{"destination":"/x","type":"nofs","source":"none"}'
 	refused 'an unknown type is named' nofs
 	again
 	add_mount '{"destination":"/x","type":"tmpfs","source":"t","options":["nonsense"]}'
-	refused 'an option that the file system refuses is named' nonsense
+	refused 'M9: an option that the file system refuses is named' nonsense
 	again
 	add_mount '{"destination":"/x","source":"'"$T"'","options":["bind","size=1"]}'
-	refused 'data for a bind is refused' 'size=1'
+	refused 'M9: data for a bind is refused' 'size=1'
 	for dst in / /tmp/.. /x/../..; do
 		again
 		add_mount '{"destination":"'"$dst"'","type":"tmpfs","source":"t"}'
@@ -421,7 +421,7 @@ mount_errors()
 	again
 	ln -s / "$B/rootfs/rootlink"
 	add_mount '{"destination":"/rootlink","type":"tmpfs","source":"t"}'
-	refused 'a mount on a link to / is refused' \
+	refused 'M6: a mount on a link to / is refused' \
 		'mountpoint is on the top of rootfs'
 	again
 	add_mount '{"destination":"/etc","source":"'"$B/config.json"'","options":["bind"]}'
@@ -450,7 +450,7 @@ devices()
 		echo "-- end"'
 	linux '"devices":[{"path":"/dev/g/char","type":"c","major":10,"minor":200,"fileMode":420,"uid":7,"gid":8},{"path":"/dev/g/block","type":"b","major":7,"minor":99,"fileMode":384},{"path":"/dev/g/fifo","type":"p","fileMode":511},{"path":"/dev/g/default","type":"u","major":1,"minor":3},{"path":"/elsewhere","type":"c","major":1,"minor":5,"fileMode":292},{"path":"/dev/full","type":"c","major":1,"minor":7,"fileMode":256,"uid":5},{"path":"/dev/ptmx","type":"c","major":5,"minor":2}]'
 	out=$(umask 077 && run_b 2>&1)
-	is 'the default devices have their type, number, mode and owner' \
+	is 'D3: the default devices have their type, number, mode and owner' \
 		"$(section default)" \
 		'null character special file 1:3 666 0:0
 zero character special file 1:5 666 0:0
@@ -460,21 +460,21 @@ urandom character special file 1:9 666 0:0
 tty character special file 5:0 666 0:0'
 	core='core '
 	[ ! -e /proc/kcore ] || core='core /proc/kcore'
-	is 'the links of /dev are there' "$(section links)" \
+	is 'D4 D5: the links of /dev are there' "$(section links)" \
 		"fd /proc/self/fd
 stdin /proc/self/fd/0
 stdout /proc/self/fd/1
 stderr /proc/self/fd/2
 ptmx pts/ptmx
 $core"
-	is "the config's devices have their type, number, mode and owner" \
+	is "D1 D2: the config's devices have their type, number, mode and owner" \
 		"$(section given)" \
 		'g/char character special file a:c8 644 7:8
 g/block block special file 7:63 600 0:0
 g/fifo fifo 0:0 777 0:0
 g/default character special file 1:3 666 0:0
 /elsewhere character special file 1:5 444 0:0'
-	is 'null and zero work, and there is no console' \
+	is 'D6: null and zero work, and there is no console' \
 		"$(section work)" 2
 
 	# As an image brings them: /dev is not a mount.
@@ -500,7 +500,7 @@ g/default character special file 1:3 666 0:0
 	mkdir "$B/dev"
 	script 'ls /dev'
 	set_mounts '{"destination":"/proc","type":"proc","source":"proc"},{"destination":"/dev","source":"dev","options":["bind"]}'
-	is 'nothing is made in a /dev that is a bind' "$(run_b)$(ls "$B/dev")" ''
+	is 'D3: nothing is made in a /dev that is a bind' "$(run_b)$(ls "$B/dev")" ''
 }
 
 # ---- masked and read-only ----
@@ -534,19 +534,19 @@ paths()
 		echo "-- end"'
 	caps '"CAP_DAC_OVERRIDE","CAP_SYS_ADMIN"'
 	out=$(run_b 2>&1)
-	is 'what is masked is empty and cannot be written, root though we are' \
+	is 'K3: what is masked is empty and cannot be written, root though we are' \
 		"$(section masked)" 'directory
 regular empty file'
-	is 'what is read-only can be read' "$(section fixed | head -n 1)" fixed
+	is 'K4: what is read-only can be read' "$(section fixed | head -n 1)" fixed
 	is 'and is not written, nor what is mounted in it' \
 		"$(section fixed | grep -c 'Read-only file system')" 4
-	like 'a mount below a read-only path keeps its flags' \
+	like 'K4: a mount below a read-only path keeps its flags' \
 		"$(mnt /fixed/sub)" '^ro,nosuid,noexec'
-	is 'paths that are missing are skipped, the rest can be written' \
+	is 'K3 K4: paths that are missing are skipped, the rest can be written' \
 		"$(section written)" written
 	is 'the mask shows nothing of the host' \
 		"$(mnt /secret/dir | sed 's/.* - \([^ ]*\) .*/\1/')" tmpfs
-	is 'a path given twice is masked once' \
+	is 'K3: a path given twice is masked once' \
 		"$(section mountinfo | grep -c ' /secret/dir ')" 1
 	check 'the files below a mask are whole' \
 		grep -qx secret "$B/rootfs/secret/dir/file"
@@ -556,7 +556,7 @@ roots()
 {
 	bundle
 	script 'touch /tmp/new 2>&1'
-	like 'a read-only root refuses a write with EROFS' "$(run_b)" \
+	like 'R2: a read-only root refuses a write with EROFS' "$(run_b)" \
 		'Read-only file system'
 	writable
 	run_b >"$T/null"
@@ -569,11 +569,11 @@ roots()
 	args '"sh","/script"'
 	for path in "$B/real/root" real/root ./real/../real/root; do
 		config "s~\"path\": \".*\"~\"path\": \"$path\"~"
-		is "root.path $path is the root" "$(run_b)" inside
+		is "R1 B2: root.path $path is the root" "$(run_b)" inside
 	done
 	for path in missing config.json / ../../../../../../../..; do
 		config "s~\"path\": \".*\"~\"path\": \"$path\"~"
-		refused "root.path $path is refused" 'ocirt: '
+		refused "B2: root.path $path is refused" 'ocirt: '
 	done
 	ln -s / "$B/slash"
 	config 's~"path": ".*"~"path": "slash"~'
@@ -652,11 +652,11 @@ shared_host()
 		*private) want='^r[ow][^ ]* - ' ;;
 		*) want='^r[ow][^ ]* (master:[0-9]* |propagate_from:[0-9]* )*- ' ;;
 		esac
-		like "rootfsPropagation $w: / says so" "$(mnt /)" "$want"
+		like "K2: rootfsPropagation $w: / says so" "$(mnt /)" "$want"
 		cp "$T/plain" "$B/config.json"
 	done
 	linux '"rootfsPropagation":"sideways"'
-	like 'another rootfsPropagation is refused' "$(run_b 2>&1)" sideways
+	like 'K2: another rootfsPropagation is refused' "$(run_b 2>&1)" sideways
 	B=$saved
 	umount "$T/shared"
 }
@@ -688,12 +688,12 @@ cgroup_mount()
 		[ $kind = without ] ||
 			config 's~"namespaces": \[~&{"type":"cgroup"},~'
 		out=$(run_b 2>&1)
-		check "the cgroup mount is there, $kind a cgroup namespace" \
+		check "M17: the cgroup mount is there, $kind a cgroup namespace" \
 			test -n "$(mnt /sys/fs/cgroup)"
 		is "it shows the container's processes and no others, $kind" \
 			"$(section procs | grep -v '^[1-9][0-9]*$' |
 				tr '\n' ' ')" ''
-		like "it shows the container's own, $kind" \
+		like "M17: it shows the container's own, $kind" \
 			"$(section procs | tr '\n' ' ')" '(^| )1 '
 		unlike "every part of it is read-only, $kind" \
 			"$(section mountinfo | awk '
@@ -740,7 +740,7 @@ proc_is_proc()
 		for to in /evil "$T/host"; do
 			rm -rf "$B/rootfs/$what"
 			ln -s "$to" "$B/rootfs/$what"
-			refused "/$what that is a link is refused" \
+			refused "M7: /$what that is a link is refused" \
 				'must be mounted on ordinary directory'
 		done
 		rm "$B/rootfs/$what"
@@ -758,7 +758,7 @@ proc_is_proc()
 	cp "$T/plain" "$B/config.json"
 	ln -s proc "$B/rootfs/a"
 	add_mount '{"destination":"/a/self/attr","type":"tmpfs","source":"t"}'
-	refused 'a mount into /proc by another name is refused' 'inside /proc'
+	refused 'M8: a mount into /proc by another name is refused' 'inside /proc'
 	cp "$T/plain" "$B/config.json"
 	add_mount '{"destination":"/a","type":"tmpfs","source":"t"}'
 	refused 'a mount on /proc by another name is refused' 'inside /proc'
@@ -766,7 +766,7 @@ proc_is_proc()
 	echo fake >"$B/uptime"
 	add_mount '{"destination":"/proc/uptime","source":"uptime","options":["bind","ro"]}'
 	script 'cat /proc/uptime'
-	is 'a file may replace /proc/uptime' "$(run_b)" fake
+	is 'M8: a file may replace /proc/uptime' "$(run_b)" fake
 	check 'the host is as before' untouched
 
 	# A sysctl is written to the kernel, not to what looks like it.
@@ -956,7 +956,7 @@ owners()
 	config 's/"uid": 0/"uid": 1000/'
 	script 'id -u; echo err >&2'
 	o run -b "$B" "$ID" <"$T/nodes/zero" >"$T/file" 2>"$T/file2"
-	is 'a user can use the streams' "$(cat "$T/file" "$T/file2")" '1000
+	is 'P18: a user can use the streams' "$(cat "$T/file" "$T/file2")" '1000
 err'
 	is 'stdout that is a file keeps its owner and mode' \
 		"$(stat -c '%a %u:%g' "$T/file")" '644 0:0'

@@ -115,7 +115,7 @@ story()
 	script "echo payload >>$T/log/order; echo x >$T/log/payload; sleep 60"
 	FROM_CALLER=1 o create -b "$B" "$ID" </dev/null >"$T/out" 2>&1 ||
 		not_ok "create with hooks: $(cat "$T/out")"
-	is 'create runs three kinds, and not the program' \
+	is 'L6 L5: create runs three kinds, and not the program' \
 		"$(log order | tr '\n' ' ')" \
 		'prestart createRuntime createContainer '
 	p=$(pid "$ID")
@@ -126,7 +126,7 @@ story()
 		readlink "/proc/self/ns/$n"
 	done >"$T/host.ns"
 	FROM_CALLER=1 o start "$ID" </dev/null >"$T/out2" 2>&1
-	check 'start runs startContainer, the program, poststart' \
+	check 'L6: start runs startContainer, the program, poststart' \
 		wait_for 5 test -s "$T/log/payload" -a -s "$T/log/poststart.state"
 	is 'startContainer is before the program' \
 		"$(log order | sed -n '4p')" startContainer
@@ -137,16 +137,16 @@ story()
 	wait_for 5 is_status "$ID" stopped
 	is 'poststop is not when the program ends' "$(log poststop.state)" ''
 	FROM_CALLER=1 o delete "$ID" >"$T/out3" 2>&1
-	is 'but by delete' "$(log order | tail -n 1)" poststop
+	is 'L6: but by delete' "$(log order | tail -n 1)" poststop
 	is 'when the container is gone already' "$(log poststop.root)" ''
 	is 'no command prints anything' "$(cat "$T/out" "$T/out2" "$T/out3")" ''
 
 	for k in prestart createRuntime poststart poststop; do
 		check "$k runs in the host's namespaces" \
 			cmp "$T/log/$k.ns" "$T/host.ns"
-		is "$k starts in the bundle" "$(sed -n 2p "$T/log/$k.self")" \
+		is "H9: $k starts in the bundle" "$(sed -n 2p "$T/log/$k.self")" \
 			"$(cd "$B" && pwd)"
-		like "$k has the caller's environment when it is given none" \
+		like "H3: $k has the caller's environment when it is given none" \
 			"$(log $k.env)" '^FROM_CALLER=1$'
 	done
 	check "createContainer runs in the container's namespaces" \
@@ -156,11 +156,11 @@ story()
 		'createContainer.host createRuntime.host poststart.host poststop.host prestart.host startContainer.inside'
 	check "startContainer runs in the container's namespaces" \
 		cmp "$T/log/startContainer.ns" "$T/container.ns"
-	is 'createContainer has an empty environment when it is given none' \
+	is 'H3: createContainer has an empty environment when it is given none' \
 		"$(log createContainer.env | grep -v -e '^PWD=' -e '^SHLVL=' \
 			-e '^_=' -e '^OLDPWD=' \
 			-e '^PATH=/sbin:/usr/sbin:/bin:/usr/bin$')" ''
-	like "startContainer has the container's" "$(log startContainer.env)" \
+	like "H3: startContainer has the container's" "$(log startContainer.env)" \
 		'^TERM=xterm$'
 	unlike "and not the caller's" "$(log startContainer.env)" FROM_CALLER
 	unlike 'createContainer does not start in the root file system' \
@@ -177,16 +177,16 @@ story()
 		esac
 		got="$(member status) $(member pid)"
 		[ "$k" != poststop ] || got=${got%0}
-		is "$k is told status and pid" "$got" "$want"
+		is "H1: $k is told status and pid" "$got" "$want"
 		is "$k is told id, bundle, annotation, version" \
 			"$(member id) $(member bundle) $(member org.test.a) $(member ociVersion)" \
 			"$ID $B b c 1.3.0"
-		like "$k gets all its args" "$(head -n 1 "$T/log/$k.self")" \
+		like "H2: $k gets all its args" "$(head -n 1 "$T/log/$k.self")" \
 			"\|$k b c\$"
 		# ls has the folder open, the shell its script.
 		is "$k has none of our descriptors" "$(grep -v -e '^[012] ' \
 			-e ' -> /proc/[0-9]*/fd$' -e '/all$' "$T/log/$k.fds")" ''
-		is "$k has two pipes for three streams, not the container's" \
+		is "H6: $k has two pipes for three streams, not the container's" \
 			"$(sed -n 's/^[012] -> \(.*\):.*/\1/p' "$T/log/$k.fds" |
 				sort | uniq -c | tr -s ' ')" ' 3 pipe'
 		is "$k has no signal blocked or ignored" \
@@ -208,11 +208,11 @@ lists()
 	hooks '"createRuntime":[{"path":"'"$T/a"'","env":["ONLY=this","PATH=/bin:/usr/bin"]},{"path":"'"$T/b"'","env":[]},{"path":"'"$T/a"'","env":["PATH=/bin:/usr/bin"],"timeout":5}],"startContainer":[{"path":"/b","env":[]}]'
 	script 'true'
 	run_b >"$T/out" 2>&1
-	is 'hooks of a kind run in the order given' "$(log order | tr '\n' ' ')" \
+	is 'H1: hooks of a kind run in the order given' "$(log order | tr '\n' ' ')" \
 		'a b a b '
-	is 'without args the path is argv' "$(log args)" '/b 0'
-	unlike 'an env of its own replaces all' "$(log env)" 'HOME|OCIRT|TERM'
-	unlike 'an empty one is empty' "$(log env.empty)" 'HOME|TERM|ONLY'
+	is 'H2: without args the path is argv' "$(log args)" '/b 0'
+	unlike 'H3: an env of its own replaces all' "$(log env)" 'HOME|OCIRT|TERM'
+	unlike 'H3: an empty one is empty' "$(log env.empty)" 'HOME|TERM|ONLY'
 	left
 
 	# A relative path and a bad timeout are the config's mistakes.
@@ -253,14 +253,14 @@ failures()
 		*) p= ;;
 		esac
 		out=$(cat "$T/out")
-		is "$k that fails makes the command fail" $rc 1
-		like "and is named with its status and output" "$out" \
+		is "L7: $k that fails makes the command fail" $rc 1
+		like "H5: and is named with its status and output" "$out" \
 			"error running $k hook #0: exit status 3"
 		like "and what it said is told" "$out" 'to stderr'
-		is "no second $k runs, poststop does ($k)" "$(log second)" poststop
+		is "L7 H7: no second $k runs, poststop does ($k)" "$(log second)" poststop
 		[ $k = poststart ] ||
 			is "the program never ran ($k)" "$(log payload)" ''
-		check "nothing is left of it ($k)" nothing_left
+		check "L8: nothing is left of it ($k)" nothing_left
 		[ -z "$p" ] || check "and its init is dead ($k)" wait_for 5 dead "$p"
 		o delete -f "$ID" 2>"$T/null"
 	done
@@ -272,12 +272,12 @@ failures()
 	hooks "${f%]},$(one poststop second | sed 's/^[^[]*\[//')"
 	script 'exit 7'
 	out=$(run_b 2>&1)
-	is 'poststop that fails does not change the status' $? 7
+	is 'L7: poststop that fails does not change the status' $? 7
 	is 'and the next one runs' "$(log second)" poststop
 	left
 	script 'sleep 60'
 	o run -d -b "$B" "$ID" </dev/null >"$T/null" 2>&1
-	is 'delete -f runs poststop and succeeds though it fails' \
+	is 'H7: delete -f runs poststop and succeeds though it fails' \
 		"$(o delete -f "$ID" 2>"$T/null"; echo $?; log second | wc -l |
 			tr -d ' ')" '0
 2'
@@ -295,7 +295,7 @@ failures()
 	fresh
 	hook_script killed 'kill -9 $$'
 	hooks "$(one prestart killed)"
-	refused 'a hook that is killed is a failure' \
+	refused 'H5: a hook that is killed is a failure' \
 		'error running prestart hook #0: signal: (9|killed)'
 }
 
@@ -319,11 +319,11 @@ timeouts()
 		hooks "$(one $k slow ',"timeout":1')"
 		script 'echo ran'
 		begin=$(date +%s)
-		refused "$k above its time limit is a failure" \
+		refused "H4: $k above its time limit is a failure" \
 			'hook ran past specified timeout of 1'
 		check "and ends soon ($k)" test $(($(date +%s) - begin)) -lt 5
 		if [ $k = prestart ]; then
-			check "with all that it started ($k)" \
+			check "H4: with all that it started ($k)" \
 				wait_for 3 dead "$(log child)"
 		else
 			check "with all that it started ($k)" wait_for 3 \
@@ -359,7 +359,7 @@ odd()
 	done)"
 	script 'echo ran'
 	out=$(run_soon 2>&1)
-	is 'hooks that close stdin or flood stdout disturb nobody' "$? $out" \
+	is 'H6: hooks that close stdin or flood stdout disturb nobody' "$? $out" \
 		'0 ran'
 	is 'they came to their ends' \
 		"$(log odd | sort | uniq -c | tr -s ' \n' '  ')" \

@@ -55,7 +55,7 @@ while IFS=$TAB read -r name how text; do
 	f=tests/corpus/$name
 	case $how in
 	json)
-		is "$name is no JSON" "$(message validate "$f")" "$text"
+		is "B3: $name is no JSON" "$(message validate "$f")" "$text"
 		;;
 	*)
 		is "$name is JSON" "$(message validate "$f")" accepted
@@ -89,7 +89,7 @@ numbers()
 }
 
 { spaces 16777215; printf 1; } >"$T/size.json"
-is '16 MiB are taken' "$(message validate "$T/size.json")" accepted
+is 'B13: 16 MiB are taken' "$(message validate "$T/size.json")" accepted
 printf ' ' >>"$T/size.json"
 is 'one byte more is refused' "$(message validate "$T/size.json")" \
 	'larger than 16 MiB'
@@ -210,7 +210,7 @@ refuse i_structure_500_nested_arrays.json
 refuse i_structure_UTF-8_BOM_empty_object.json'
 
 cd ../test_transform || exit 1
-is 'of test_transform names twice, lone surrogates and \u0000 are refused' \
+is 'B3: of test_transform names twice, lone surrogates and \u0000 are refused' \
 	"$(verdicts validate ./* | sed -n 's/^refuse //p')" \
 'object_same_key_different_values.json
 object_same_key_same_value.json

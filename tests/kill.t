@@ -71,22 +71,22 @@ for s in HUP:1 INT:2 sigquit:QUIT:3 USR1:SIGUSR1:usr1:10 12:USR2 15:TERM \
 		esac
 		: >"$B/rootfs/tmp/got"
 		run kill "$ID" "$n"
-		check "kill $n reaches init" wait_for 5 has "^$want\$"
+		check "OP-kill: kill $n reaches init" wait_for 5 has "^$want\$"
 		is "kill $n is silent" "$rc:$out$err" 0:
 	done
 done
 : >"$B/rootfs/tmp/got"
 run kill "$ID"
-check 'kill without a signal is TERM' wait_for 5 has '^TERM$'
+check 'OP-kill: kill without a signal is TERM' wait_for 5 has '^TERM$'
 : >"$B/rootfs/tmp/got"
 run kill --all "$ID" USR1
-check 'kill --all reaches init' wait_for 5 has '^USR1$'
+check 'OP-kill: kill --all reaches init' wait_for 5 has '^USR1$'
 run kill "$ID" KILL
 check 'kill KILL ends it' wait_for 5 gone "$p"
 is 'kill KILL: stopped' "$(status "$ID")" stopped
 for s in 15 9 KILL 0; do
 	run kill "$ID" $s
-	is "kill $s of a stopped one" "$rc:$err" \
+	is "L11 X5: kill $s of a stopped one" "$rc:$err" \
 		"1:ocirt: kill $ID: container not running"
 done
 run delete "$ID"
@@ -124,20 +124,20 @@ check 'its delete leaves nothing' nothing_left
 run create -b "$B" "$ID"
 p=$(pid "$ID")
 run delete "$ID"
-check 'delete of a created one kills it' all_gone "$p"
+check 'L12: delete of a created one kills it' all_gone "$p"
 run run -d -b "$B" "$ID"
 p=$(pid "$ID")
 run delete "$ID"
-is 'delete of a running one is refused' "$rc" 1
+is 'L12: delete of a running one is refused' "$rc" 1
 check 'and does nothing to it' test -d "/proc/$p/fd"
 run delete -f "$ID"
-is 'delete -f of a running one' "$rc:$out$err" 0:
+is 'OP-delete-force: delete -f of a running one' "$rc:$out$err" 0:
 check 'kills it' all_gone "$p"
 check 'and leaves nothing' nothing_left
 run delete -f "$ID"
-is 'delete -f a second time' "$rc:$out$err" 0:
+is 'X15: delete -f a second time' "$rc:$out$err" 0:
 run delete "$ID"
-is 'delete of none' "$rc:$err" \
+is 'X5: delete of none' "$rc:$err" \
 	"1:ocirt: delete $ID: container does not exist"
 
 # All that it started goes too.
@@ -149,7 +149,7 @@ check 'a container with children' wait_for 5 nprocs 17
 all=$(procs)
 run delete -f "$ID"
 # shellcheck disable=SC2086
-check 'delete -f: no process of it is left' all_gone $all
+check 'OP-delete-force: delete -f: no process of it is left' all_gone $all
 check 'delete -f: nothing is left' nothing_left
 
 # ---- without a pid namespace of its own ----
@@ -169,7 +169,7 @@ else
 	run kill "$ID" KILL
 	is 'kill KILL' "$rc:$out$err" 0:
 	# shellcheck disable=SC2086
-	check 'no pid namespace: KILL kills the whole cgroup' \
+	check 'OP-kill: no pid namespace: KILL kills the whole cgroup' \
 		wait_for 5 all_gone $all
 	run delete "$ID"
 	check 'no pid namespace: delete leaves nothing' nothing_left
@@ -255,7 +255,7 @@ for n in 0 1 2 3 42 63 64 100 125 126 127 128 129 130 137 143 200 254 255; do
 	rc=$?
 	[ $rc = $n ] || miss="$miss $n:$rc"
 done
-is "run returns the program's status" "$miss" ''
+is "OP-run C9: run returns the program's status" "$miss" ''
 cat >"$B/rootfs/code" <<'END'
 read -r n
 # not pid 1, which the kernel protects from its own signals
@@ -283,7 +283,7 @@ pids="$pids $runner"
 wait_for 5 has up
 for s in HUP INT QUIT USR1 USR2 TERM; do
 	kill -$s $runner
-	check "run forwards $s" wait_for 5 has "^$s\$"
+	check "OP-run: run forwards $s" wait_for 5 has "^$s\$"
 done
 kill -WINCH $runner
 kill -CHLD $runner

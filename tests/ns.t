@@ -98,11 +98,11 @@ new_and_old()
 	fi
 	start_sleeping
 	for n in pid net ipc uts mnt; do
-		check "the $n namespace is a new one" is_new $n
+		check "N1: the $n namespace is a new one" is_new $n
 	done
 	for n in user cgroup time; do
 		has $n || continue
-		is "the $n namespace, not listed, is the caller's" \
+		is "N4: the $n namespace, not listed, is the caller's" \
 			"$(ns $n "$p")" "$(ns $n)"
 	done
 	is 'init is pid 1 in its own' \
@@ -121,7 +121,7 @@ new_and_old()
 		k=$n
 		[ $n != network ] || k=net
 		start_sleeping
-		is "without $n in the list it is the caller's" \
+		is "N4: without $n in the list it is the caller's" \
 			"$(ns $k "$p")" "$(ns $k)"
 		check 'and the mount namespace is not' is_new mnt
 		o delete -f "$ID"
@@ -158,17 +158,17 @@ names()
 	domain=$(cat /proc/sys/kernel/domainname)
 	config 's/"hostname": "runc"/"hostname":"new-name","domainname":"new.domain"/'
 	script 'cat /proc/sys/kernel/hostname /proc/sys/kernel/domainname'
-	is 'hostname and domainname are as asked' "$(run_b | tr '\n' ' ')" \
+	is 'R3 R4: hostname and domainname are as asked' "$(run_b | tr '\n' ' ')" \
 		'new-name new.domain '
 	is "the host's are as before" \
 		"$(hostname) $(cat /proc/sys/kernel/domainname)" "$host $domain"
 	# It would be the host's; so it is what the host has.
 	without uts
 	config "s/new-name/$host/; s/new.domain/$domain/"
-	refused 'a hostname without a uts namespace is refused' \
+	refused 'R3: a hostname without a uts namespace is refused' \
 		'hostname.*UTS namespace'
 	config 's/"hostname":"[^"]*",//'
-	refused 'a domainname too' 'domainname.*UTS namespace'
+	refused 'R4: a domainname too' 'domainname.*UTS namespace'
 	is "and the host's are as before" \
 		"$(hostname) $(cat /proc/sys/kernel/domainname)" "$host $domain"
 }
@@ -183,7 +183,7 @@ sysctls()
 	script 'cd /proc/sys; cat net/ipv4/ip_default_ttl kernel/domainname kernel/shmmni net/ipv4/ip_forward
 		echo 5 2>&1 >net/ipv4/ip_default_ttl'
 	out=$(run_b 2>&1)
-	is 'sysctls are written in the own namespaces' \
+	is 'K1: sysctls are written in the own namespaces' \
 		"$(printf '%s\n' "$out" | head -n 4 | tr '\n' ' ')" \
 		'77 by.sysctl 1234 1 '
 	like 'and /proc/sys is read-only after that' "$out" 'Read-only'
@@ -200,7 +200,7 @@ sysctls()
 		without "$1"
 		[ "$1" != uts ] || config '/"hostname"/d'
 		linux '"sysctl":{"'"$2"'":"'"$3"'"}'
-		refused "$2 without a $1 namespace is refused" "$2"
+		refused "K1: $2 without a $1 namespace is refused" "$2"
 	done
 	bundle
 	cp "$B/config.json" "$T/plain"
@@ -208,7 +208,7 @@ sysctls()
 		cp "$T/plain" "$B/config.json"
 		value=$(cat "/proc/sys/$file" 2>"$T/null")
 		linux '"sysctl":{"'"$key"'":"'"$value"'"}'
-		refused "sysctl $key is refused" sysctl
+		refused "K1: sysctl $key is refused" sysctl
 	done <<-'ROWS'
 		kernel.hostname kernel/hostname
 		vm.swappiness vm/swappiness
@@ -229,7 +229,7 @@ network()
 	bundle
 	script 'ip addr; sed -n "s/:.*//p" /proc/net/dev'
 	out=$(run_b 2>&1)
-	like 'lo is up' "$out" 'lo: <LOOPBACK,UP'
+	like 'N5: lo is up' "$out" 'lo: <LOOPBACK,UP'
 	like 'lo has 127.0.0.1' "$out" 'inet 127\.0\.0\.1/8'
 	# A kernel may make some of its own in each: sit0, tunl0, ...
 	is 'no device of the host with an address is there' \
@@ -242,14 +242,14 @@ errors()
 	bundle
 	cp "$B/config.json" "$T/plain"
 	with nosuch
-	refused 'an unknown type is named' nosuch
+	refused 'N1: an unknown type is named' nosuch
 	cp "$T/plain" "$B/config.json"
 	with pid
-	refused 'a type given twice is refused' duplicat
+	refused 'N1: a type given twice is refused' duplicat
 	cp "$T/plain" "$B/config.json"
 	without network
 	with network ',"path":"proc/self/ns/net"'
-	refused 'a relative path is refused' 'path|not supported'
+	refused 'N2: a relative path is refused' 'path|not supported'
 }
 
 : >"$T/null"

@@ -79,7 +79,7 @@ p=$(pid "$ID")
 # ---- there and back ----
 
 run pause "$ID"
-is 'pause succeeds and says nothing' "$rc:$out$err" 0:
+is 'OP-pause: pause succeeds and says nothing' "$rc:$out$err" 0:
 check 'all of it is frozen when pause returns' frozen
 check 'it does nothing any more' stands
 is 'L16: its status is paused' "$(status "$ID")" paused
@@ -89,7 +89,7 @@ like 'list says so too' "$out" "^$ID +$p +paused "
 run ps -f json "$ID"
 like 'ps lists what is frozen' "$out" "[[,]${p}[],]"
 run resume "$ID"
-is 'resume succeeds and says nothing' "$rc:$out$err" 0:
+is 'OP-resume: resume succeeds and says nothing' "$rc:$out$err" 0:
 check 'nothing is frozen then' eval '! frozen'
 check 'it goes on' counts
 is 'its status is running' "$(status "$ID")" running

@@ -484,7 +484,7 @@ field()
 	MAP | OBJ | OBJS) wrong='[]' says='an object, found an array' ;;
 	LIST) wrong='{}' says='an array, found an object' ;;
 	esac
-	refuse "$path is no other type than it is" "$table" "$key" \
+	refuse "B5: $path is no other type than it is" "$table" "$key" \
 		"$wrong" "$path: expected $says"
 	case $built$5 in
 	0*) later "$path that asks for something is refused" "$table" "$key" \
@@ -501,10 +501,10 @@ field()
 		refuse "$path cannot be null" "$table" "$key" null "$missing"
 		;;
 	c* | -2* | -1~*) ;;
-	*) take "$path may be null" "$table" "$key" null ;;
+	*) take "B6: $path may be null" "$table" "$key" null ;;
 	esac
 	upper=$(printf %s "$key" | tr '[:lower:]' '[:upper:]')
-	refuse "$path is spelt like that" "$table" "$upper" null \
+	refuse "B3: $path is spelt like that" "$table" "$upper" null \
 		"${self:+$self.}$upper: wrong case, expected '$key'"
 }
 
@@ -515,24 +515,24 @@ while read -r table key type required good; do
 	[ "$seccomp$key" != 0seccomp ] || continue
 	field "$table" "$key" "$type" "$required" "$good"
 done <"$T/fields"
-take 'a key that nobody knows is ignored' process dance '{"cwd": 1}'
+take 'B4: a key that nobody knows is ignored' process dance '{"cwd": 1}'
 
 # ---- spec_check: version, root, names ----
 
 for v in 1.0.0 1.0.0-rc5 1.0.2-dev 1.3.0+x 1.99.0; do
-	take "ociVersion $v is taken" top ociVersion "\"$v\""
+	take "B8: ociVersion $v is taken" top ociVersion "\"$v\""
 done
 for v in 0.5.0 0.6.0-dev 2.0.0 10.0.0; do
-	refuse "ociVersion $v is refused" top ociVersion "\"$v\"" \
+	refuse "B8: ociVersion $v is refused" top ociVersion "\"$v\"" \
 		"ociVersion: version $v is not supported (expected 1.x)"
 done
 for v in '' x v1.0.0 1 .1; do
 	refuse "ociVersion '$v' is refused" top ociVersion "\"$v\"" \
 		"ociVersion: '$v' is no version"
 done
-refuse 'root cannot be absent' top root '' "'root' is missing"
+refuse 'B2: root cannot be absent' top root '' "'root' is missing"
 refuse 'root cannot be null' top root null "'root' is missing"
-refuse 'root.path cannot be empty' root path '""' 'root.path: expected a path'
+refuse 'B2: root.path cannot be empty' root path '""' 'root.path: expected a path'
 for path in / //. ../../../../../../../../../../../..; do
 	refuse "root.path $path is not the host's root" root path "\"$path\"" \
 		"root.path: the host's own root directory"
@@ -550,28 +550,28 @@ refuse 'an annotation has a name' top annotations '{"": "x"}' \
 # ---- process ----
 
 for cwd in '' . tmp ./tmp; do
-	refuse "cwd '$cwd' is refused" process cwd "\"$cwd\"" \
+	refuse "P3: cwd '$cwd' is refused" process cwd "\"$cwd\"" \
 		'process.cwd: Cwd must be an absolute path'
 done
-refuse 'args cannot be empty' process args '[]' \
+refuse 'P5: args cannot be empty' process args '[]' \
 	'process.args: process args cannot be empty'
 refuse 'args cannot be absent' process args '' \
 	'process: process args cannot be empty'
 refuse 'args cannot be null' process args null \
 	'process: process args cannot be empty'
 for entry in PATH '' =x =; do
-	refuse "env entry '$entry' is refused" process env "[\"A=1\", \"$entry\"]" \
+	refuse "V5: env entry '$entry' is refused" process env "[\"A=1\", \"$entry\"]" \
 		'process.env: entry 1 is not NAME=VALUE'
 	refuse "env entry '$entry' of a hook is refused" hook env "[\"$entry\"]" \
 		'hooks.prestart[0].env: entry 0 is not NAME=VALUE'
 done
 take 'env entries may be empty, twice, and hold =' process env \
 	'["A=", "A=b=c", "A==", " =", "\u00e9=\u00e9"]'
-refuse 'an unknown rlimit is refused' rlimit type '"RLIMIT_FOO"' \
+refuse 'P10: an unknown rlimit is refused' rlimit type '"RLIMIT_FOO"' \
 	"process.rlimits[0].type: unknown type 'RLIMIT_FOO'"
 refuse 'an rlimit in the wrong case is refused' rlimit type '"rlimit_core"' \
 	"process.rlimits[0].type: unknown type 'rlimit_core'"
-refuse 'an rlimit comes once' process rlimits \
+refuse 'P10: an rlimit comes once' process rlimits \
 	'[{"type": "RLIMIT_CPU", "soft": 1, "hard": 1},
 	{"type": "RLIMIT_CPU", "soft": 1, "hard": 1}]' \
 	'process.rlimits[1].type: duplicate rlimit'
@@ -584,13 +584,13 @@ for r in AS CORE CPU DATA FSIZE LOCKS MEMLOCK MSGQUEUE NICE NOFILE NPROC RSS \
 	take "RLIMIT_$r is taken" rlimit type "\"RLIMIT_$r\""
 done
 take 'umask 0777 is taken' user umask 511
-refuse 'umask 01000 is refused' user umask 512 \
+refuse 'P7: umask 01000 is refused' user umask 512 \
 	'process.user.umask: out of range (0 to 511)'
 for v in -1000 0 1000; do
 	take "oomScoreAdj $v is taken" process oomScoreAdj $v
 done
 for v in -1001 1001 9223372036854775807; do
-	refuse "oomScoreAdj $v is refused" process oomScoreAdj $v \
+	refuse "P14: oomScoreAdj $v is refused" process oomScoreAdj $v \
 		'process.oomScoreAdj: out of range (-1000 to 1000)'
 done
 for key in height width; do
@@ -599,7 +599,7 @@ for key in height width; do
 done
 for cap in CAP_FUTURE cap_chown CHOWN ''; do
 	take "unknown capability '$cap' is taken" caps bounding "[\"$cap\"]"
-	like "unknown capability '$cap' is noted" "$(cat "$T/out")" \
+	like "P9: unknown capability '$cap' is noted" "$(cat "$T/out")" \
 		"^notes .*unknown capability $cap is not granted"
 done
 
@@ -607,7 +607,7 @@ done
 
 for ns in pid network ipc uts cgroup; do
 	take "namespace $ns is taken" ns type "\"$ns\""
-	refuse "namespace $ns comes once" linux namespaces \
+	refuse "N1: namespace $ns comes once" linux namespaces \
 		"[{\"type\": \"mount\"}, {\"type\": \"$ns\"}, {\"type\": \"$ns\"}]" \
 		"linux.namespaces[2].type: malformed spec file: duplicated ns '$ns'"
 done
@@ -618,7 +618,7 @@ for ns in user time; do
 		'linux.namespaces[0].type: this namespace is not supported by this version of ocirt'
 done
 for ns in net mnt PID '' foo; do
-	refuse "namespace '$ns' does not exist" ns type "\"$ns\"" \
+	refuse "N1: namespace '$ns' does not exist" ns type "\"$ns\"" \
 		"linux.namespaces[0].type: namespace '$ns' does not exist"
 done
 refuse 'joining a namespace is refused' ns path '"/proc/1/ns/ipc"' \
@@ -637,7 +637,7 @@ sysctl()
 	kind=$1
 	shift
 	for key; do
-		refuse "sysctl $key needs a $kind namespace" linux sysctl \
+		refuse "K1: sysctl $key needs a $kind namespace" linux sysctl \
 			"{\"$key\": \"1\"}" \
 			"linux.sysctl.$key: sysctl \"$key\" needs a $kind namespace"
 		also="{\"type\": \"$kind\"}, "
@@ -658,10 +658,10 @@ for key in '' . net net. netx.a net.. net../kernel net./kernel net/../kernel/x \
 	net.ipv4.../../kernel net/ipv4/../../kernel/panic kernel.panic \
 	kernel.semx kernel.se kernel.shm vm.swappiness fs.mqueue fs.mqueue. \
 	fs.file-max /proc/sys/kernel/panic ../net.x .net.x; do
-	refuse "sysctl '$key' is refused" linux sysctl "{\"$key\": \"1\"}" \
+	refuse "K1: sysctl '$key' is refused" linux sysctl "{\"$key\": \"1\"}" \
 		"linux.sysctl${key:+.$key}: sysctl \"$key\" is not in a separate kernel namespace"
 done
-refuse 'sysctl kernel.hostname is refused' linux sysctl \
+refuse 'K1: sysctl kernel.hostname is refused' linux sysctl \
 	'{"kernel.hostname": "x"}' \
 	"linux.sysctl.kernel.hostname: use 'hostname' instead of this sysctl"
 refuse 'a sysctl value holds no newline' linux sysctl \
@@ -673,7 +673,7 @@ also=
 
 for key in maskedPaths readonlyPaths; do
 	for path in '' proc ./proc; do
-		refuse "'$path' in $key is refused" linux $key \
+		refuse "K3 K4: '$path' in $key is refused" linux $key \
 			"[\"/a\", \"$path\"]" \
 			"linux.$key: '$path' is no absolute path"
 	done
@@ -704,10 +704,10 @@ refuse 'minor 1048576 is no device number' device minor 1048576 \
 take 'major 4095 is a device number' device major 4095
 take 'minor 1048575 is a device number' device minor 1048575
 for v in c u b p; do
-	take "device type $v is taken" device type "\"$v\""
+	take "D1: device type $v is taken" device type "\"$v\""
 done
 for v in '' a C cc f; do
-	refuse "device type '$v' is refused" device type "\"$v\"" \
+	refuse "D1: device type '$v' is refused" device type "\"$v\"" \
 		"linux.devices[0].type: unknown type '$v'"
 done
 take 'a FIFO has no numbers' linux devices \
@@ -731,7 +731,7 @@ for v in private shared slave unbindable; do
 done
 take 'rootfsPropagation may be empty' linux rootfsPropagation '""'
 for v in Private rrprivate private,slave ro; do
-	refuse "rootfsPropagation $v is refused" linux rootfsPropagation \
+	refuse "K2: rootfsPropagation $v is refused" linux rootfsPropagation \
 		"\"$v\"" "linux.rootfsPropagation: rootfsPropagation=$v is not supported"
 done
 
@@ -740,11 +740,11 @@ done
 for hook in prestart createRuntime createContainer startContainer poststart \
 	poststop; do
 	for path in '' true ./true; do
-		refuse "a $hook hook of path '$path' is refused" hook path \
+		refuse "H2: a $hook hook of path '$path' is refused" hook path \
 			"\"$path\"" "hooks.${hook}[0].path: expected an absolute path"
 	done
 	for v in 0 -1 -9223372036854775808; do
-		refuse "a $hook hook of timeout $v is refused" hook timeout $v \
+		refuse "H4: a $hook hook of timeout $v is refused" hook timeout $v \
 			"hooks.${hook}[0].timeout: expected more than 0 seconds"
 	done
 done
@@ -753,7 +753,7 @@ hook=prestart
 # ---- mounts ----
 
 for path in / . '' .. /.. //./ /a/.. ../../..; do
-	refuse "nothing is mounted on '$path'" mount destination "\"$path\"" \
+	refuse "M6: nothing is mounted on '$path'" mount destination "\"$path\"" \
 		'mounts[0].destination: mountpoint is on the top of rootfs'
 done
 refuse 'a mount needs a type' mount type '' "mounts[0]: 'type' is missing"
@@ -762,14 +762,14 @@ refuse 'a mount needs a type that is not empty' mount type '""' \
 refuse 'a mount needs a type that is not null' mount type null \
 	"mounts[0]: 'type' is missing"
 for option in bind rbind; do
-	refuse "$option needs a source" mount options "[\"$option\"]" \
+	refuse "M3: $option needs a source" mount options "[\"$option\"]" \
 		"mounts[0]: a bind needs a 'source'"
-	refuse "$option takes no data" top mounts "[{\"destination\": \"/m\",
+	refuse "M9: $option takes no data" top mounts "[{\"destination\": \"/m\",
 		\"source\": \"/\", \"options\": [\"ro\", \"$option\",
 		\"size=1k\", \"ro\", \"uid=0\"]}]" \
 		'mounts[0].options: data options on a bind mount: size=1k,uid=0'
 done
-refuse 'type bind needs a source' mount type '"bind"' \
+refuse 'M4: type bind needs a source' mount type '"bind"' \
 	"mounts[0]: a bind needs a 'source'"
 refuse 'a source is not empty' top mounts \
 	'[{"destination": "/m", "type": "bind", "source": ""}]' \
@@ -784,7 +784,7 @@ refuse 'five propagations are refused' mount options \
 	'["private", "slave", "shared", "unbindable", "private"]' \
 	'mounts[0].options: too many propagations'
 take 'a relative destination is taken' mount destination '"m"'
-like 'a relative destination is noted' "$(cat "$T/out")" \
+like 'M2: a relative destination is noted' "$(cat "$T/out")" \
 	"^notes .*mount destination 'm' is relative, taken from /"
 
 # ---- cgroups ----
@@ -807,7 +807,7 @@ fi
 # ---- seccomp ----
 
 if [ "$seccomp" = 1 ]; then
-	refuse 'an unknown default action is refused' seccomp defaultAction \
+	refuse 'Q2: an unknown default action is refused' seccomp defaultAction \
 		'"SCMP_ACT_FOO"' "linux.seccomp: unknown action 'SCMP_ACT_FOO'"
 	refuse 'an empty default action is refused' scmp_rule action '""' \
 		"linux.seccomp.syscalls[0]: unknown action ''"
@@ -915,7 +915,7 @@ take 'X17: what docker sends for nothing is taken' linux resources \
 # ---- no bundle ----
 
 rm "$B/config.json"
-error 'a bundle without config.json is refused' \
+error 'B1: a bundle without config.json is refused' \
 	"JSON specification file config.json not found in $B"
 mkdir "$B/config.json"
 error 'a config.json that is a directory is refused' \
@@ -957,14 +957,14 @@ check 'a bundle may end in a slash' plan -b "$B///"
 
 long=$(printf '%0255d' 0)
 for id in a A.b_c+d-e 0 "$long" ...; do
-	check "id '$id' is taken" plan "$id"
+	check "L4: id '$id' is taken" plan "$id"
 done
 for id in . .. a/b /a ../a 'a b' a:b 'a@b' "${long}0" é; do
-	error "id '$id' is refused" 'invalid container ID format' "$id"
+	error "L4: id '$id' is refused" 'invalid container ID format' "$id"
 done
 error 'an id with a newline is refused' 'invalid container ID format' "$(
 	printf 'a\nb')"
-error 'an empty id is refused' 'container id cannot be empty' ''
+error 'L4: an empty id is refused' 'container id cannot be empty' ''
 error 'an unknown format is refused' 'invalid format option' --format xml
 
 # ---- what else a refusal writes ----
@@ -974,7 +974,7 @@ rc=0
 "$OCIRT" --log "$T/log" --log-format json plan -b "$B" >"$T/out" 2>"$T/err" ||
 	rc=$?
 is 'with a log file stderr has the one line too' "$(refused_by "$rc")" ''
-like 'the log holds one JSON object of level error' "$(cat "$T/log")" \
+like 'X3 X4: the log holds one JSON object of level error' "$(cat "$T/log")" \
 	'^\{"level":"error","msg":"plan: config.json:1:2: .*","time":"[^"]*"\}$'
 is 'the log holds one line' "$(wc -l <"$T/log" | tr -d ' ')" 1
 printf '{"x\\u001b[2J\\n\\u007f\\u009b": 1, "mounts": {"\\u001b]0;\\u0007": 1},

@@ -89,9 +89,9 @@ does 'none: exec' 255 'container does not exist' exec "$ID" true
 does 'none: delete -f' 0 '' delete -f "$ID"
 does 'none: kill -a' 1 'container does not exist' kill -a "$ID" KILL
 run list
-is 'none: list has the header only' "$rc:$(printf '%s\n' "$out" | wc -l)" 0:1
+is 'OP-list: none: list has the header only' "$rc:$(printf '%s\n' "$out" | wc -l)" 0:1
 run list -f json
-is 'none: list in JSON is null' "$rc:$out" 0:null
+is 'OP-list: none: list in JSON is null' "$rc:$out" 0:null
 run list -q
 is 'none: list -q is empty' "$rc:$out" 0:
 
@@ -99,9 +99,9 @@ does 'none: create' 0 '' create -b "$B" "$ID"
 is 'create prints nothing' "$out" ''
 p=$(pid "$ID")
 check 'created: its process is there' test -d "/proc/$p"
-unlike 'created: its program does not run' "$(program "$p")" sleep
+unlike 'L5: created: its program does not run' "$(program "$p")" sleep
 run state "$ID"
-like 'created: state' "$rc $out" '^0 |"status": "created"'
+like 'OP-state L2: created: state' "$rc $out" '^0 |"status": "created"'
 does 'created: create' 1 'container with given ID already exists' \
 	create -b "$B" "$ID"
 does 'created: run' 1 'container with given ID already exists' \
@@ -110,20 +110,20 @@ is 'created: it is still the same process' "$(pid "$ID")" "$p"
 does 'created: exec' 0 '' exec "$ID" true
 does 'created: kill' 0 '' kill "$ID" CONT
 run ps -f json "$ID"
-is 'created: ps' "$rc:$out" "0:[$p]"
+is 'OP-ps: created: ps' "$rc:$out" "0:[$p]"
 run list
-like 'created: list' "$out" "^$ID  *$p  *created  *$B  *20[0-9T:.-]*Z  *root\$"
+like 'OP-list: created: list' "$out" "^$ID  *$p  *created  *$B  *20[0-9T:.-]*Z  *root\$"
 does 'created: delete' 0 '' delete "$ID"
-check 'created: delete has killed it' gone "$p"
-check 'created: delete leaves nothing' nothing_left
+check 'L12 OP-delete: created: delete has killed it' gone "$p"
+check 'L13: created: delete leaves nothing' nothing_left
 
 run create -b "$B" "$ID"
 p=$(pid "$ID")
 does 'created: start' 0 '' start "$ID"
-check 'started: the program runs' wait_for 5 \
+check 'OP-start: started: the program runs' wait_for 5 \
 	grep -q sleep "/proc/$p/cmdline"
 run state "$ID"
-like 'running: state' "$rc $out" '"status": "running"'
+like 'OP-state L2: running: state' "$rc $out" '"status": "running"'
 does 'running: start' 1 'cannot start an already running container' start "$ID"
 does 'running: create' 1 'container with given ID already exists' \
 	create -b "$B" "$ID"
@@ -135,18 +135,18 @@ does 'running: kill' 0 '' kill "$ID" CONT
 does 'running: kill -a' 0 '' kill -a "$ID" CONT
 does 'running: exec' 7 '' exec "$ID" sh -c 'exit 7'
 run ps -f json "$ID"
-is 'running: ps' "$rc:$out" "0:[$p]"
+is 'OP-ps: running: ps' "$rc:$out" "0:[$p]"
 run list
-like 'running: list' "$out" "^$ID  *$p  *running  *$B "
+like 'OP-list: running: list' "$out" "^$ID  *$p  *running  *$B "
 check 'running: none of that has touched it' test -d "/proc/$p/fd/0" -o \
 	-d "/proc/$p/fd"
 
 # The shape of what is printed, as runc has it.
 run state "$ID"
-is 'state: its members in their order' \
+is 'L1: state: its members in their order' \
 	"$(sed -n 's/^  "\([a-zA-Z]*\)": .*/\1/p' "$T/out" | tr '\n' ' ')" \
 	'ociVersion id pid status bundle rootfs created owner '
-is 'state: its values' \
+is 'L1: state: its values' \
 	"$(sed 's/20[0-9T:.-]*Z/TIME/' "$T/out")" "{
   \"ociVersion\": \"1.3.0\",
   \"id\": \"$ID\",
@@ -160,14 +160,14 @@ is 'state: its values' \
 created=$(sed -n 's/.*"created": "\(.*\)".*/\1/p' "$T/out")
 like 'state: created is a time to the nanosecond' "$created" \
 	'^20[0-9]{2}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{9}Z$'
-is 'state: it ends without a newline' "$(tail -c 1 "$T/out")" '}'
+is 'X13: state: it ends without a newline' "$(tail -c 1 "$T/out")" '}'
 run list -f json
-is 'list in JSON is one line with the same' "$out" \
+is 'OP-list: list in JSON is one line with the same' "$out" \
 "[{\"ociVersion\":\"1.3.0\",\"id\":\"$ID\",\"pid\":$p,\"status\":\"running\",\
 \"bundle\":\"$B\",\"rootfs\":\"$B/rootfs\",\"created\":\"$created\",\
 \"owner\":\"root\"}]"
 run list -q
-is 'list -q is the id' "$out" "$ID"
+is 'OP-list: list -q is the id' "$out" "$ID"
 run list
 is 'list: columns are 12 wide at least, and 3 apart' "$out" \
 "$(printf '%-12s%-12s%-12s%-*sCREATED                          OWNER\n' \
@@ -175,9 +175,9 @@ is 'list: columns are 12 wide at least, and 3 apart' "$out" \
 $(printf '%-12s%-12s%-12s%s   %s   root' "$ID" "$p" running "$B" "$created")"
 
 kill9 "$p"
-check 'killed: it is stopped' wait_for 5 is_status "$ID" stopped
+check 'L2: killed: it is stopped' wait_for 5 is_status "$ID" stopped
 run state "$ID"
-like 'stopped: state has pid 0' "$out" '"pid": 0,'
+like 'L1 OP-state: stopped: state has pid 0' "$out" '"pid": 0,'
 does 'stopped: start' 1 'cannot start a container that has stopped' start "$ID"
 does 'stopped: kill' 1 'container not running' kill "$ID" KILL
 does 'stopped: kill -a' 0 '' kill -a "$ID" KILL
@@ -185,11 +185,11 @@ does 'stopped: create' 1 'container with given ID already exists' \
 	create -b "$B" "$ID"
 does 'stopped: exec' 255 'cannot exec in a stopped container' exec "$ID" true
 run ps -f json "$ID"
-like 'stopped: ps in JSON' "$rc:$out" '^0:(null|\[\])$'
+like 'OP-ps: stopped: ps in JSON' "$rc:$out" '^0:(null|\[\])$'
 run list
-like 'stopped: list' "$out" "^$ID  *0  *stopped  *$B "
+like 'OP-list: stopped: list' "$out" "^$ID  *0  *stopped  *$B "
 does 'stopped: delete' 0 '' delete "$ID"
-check 'stopped: delete leaves nothing' nothing_left
+check 'L13 OP-delete: stopped: delete leaves nothing' nothing_left
 does 'deleted: delete' 1 'container does not exist' delete "$ID"
 does 'deleted: the id is free again' 0 '' create -b "$B" "$ID"
 does 'created: delete -f' 0 '' delete -f "$ID"
@@ -214,7 +214,7 @@ read -r x <"$T/gate"
 END
 for moment in prestart createRuntime createContainer; do
 	creating $moment
-	is "$moment hook: the status is creating" "$(status "$ID")" creating
+	is "L2 H8: $moment hook: the status is creating" "$(status "$ID")" creating
 	if [ $moment = createRuntime ]; then
 		for c in start kill delete; do
 			does "creating: $c" 1 'container is being created' \
@@ -268,10 +268,10 @@ while [ $i -lt 16 ]; do
 	} &
 done
 wait
-is 'of 16 creates of one id one wins' "$(cat "$T"/rc.* | grep -cx 0)" 1
+is 'L3: of 16 creates of one id one wins' "$(cat "$T"/rc.* | grep -cx 0)" 1
 is 'the others say that it exists' "$(cat "$T"/many.* | sort -u)" \
 	"ocirt: create $ID: container with given ID already exists"
-is 'the winner is created' "$(status "$ID")" created
+is 'L3: the winner is created' "$(status "$ID")" created
 run ps -f json "$ID"
 is 'there is one process' "$out" "[$(pid "$ID")]"
 o delete "$ID"
@@ -413,7 +413,7 @@ o create -b "$B" "$ID" </dev/null
 p=$(pid "$ID")
 pids="$pids $p"
 sed -i "s/\"startTime\": *$num/\"startTime\":1/" "$ROOT/$ID/state.json"
-is 'another start time: stopped' "$(status "$ID")" stopped
+is 'L15: another start time: stopped' "$(status "$ID")" stopped
 does 'another start time: kill' 1 'container not running' kill "$ID" KILL
 check 'another start time: the process is not killed' test -d "/proc/$p"
 o delete -f "$ID" >/dev/null 2>&1
@@ -447,10 +447,10 @@ is 'a pid for an id: the hint' "$rc:$err" \
 "1:ocirt: state $p: container does not exist (hint: $p is the pid of '$ID')"
 echo 'no JSON' >"$B/config.json"
 does 'config.json changed after create: start' 0 '' start "$ID"
-check 'config.json changed after create: the old program runs' \
+check 'B10: config.json changed after create: the old program runs' \
 	wait_for 5 grep -q sleep "/proc/$p/cmdline"
 run exec "$ID" env
-like 'config.json changed after create: exec has the old environment' \
+like 'B10: config.json changed after create: exec has the old environment' \
 	"$rc $out" '^TERM=xterm$'
 rm "$B/config.json"
 does 'no config.json: kill' 0 '' kill "$ID" KILL
@@ -476,25 +476,25 @@ does 'and cannot be made twice' 1 'container with given ID already exists' \
 echo go >&9
 exec 9>&-
 await $runner
-is 'it ends with the status of the program' $? 5
+is 'OP-run C9: it ends with the status of the program' $? 5
 check 'and leaves nothing' nothing_left
 
 args '"sh", "-c", "exit 3"'
 run run --keep -b "$B" "$ID"
 is 'run --keep ends with the status' "$rc:$err" 3:
-is 'run --keep leaves it stopped' "$(status "$ID")" stopped
+is 'OP-run: run --keep leaves it stopped' "$(status "$ID")" stopped
 does 'run --keep: delete' 0 '' delete "$ID"
 check 'run --keep: nothing is left' nothing_left
 args '"sleep", "1000"'
 does 'run -d returns' 0 '' run -d -b "$B" "$ID"
-is 'run -d: it is running' "$(status "$ID")" running
+is 'OP-run: run -d: it is running' "$(status "$ID")" running
 does 'run -d: delete -f' 0 '' delete -f "$ID"
 check 'run -d: nothing is left' nothing_left
 run run --pid-file "$T/no/dir/pid" -d -b "$B" "$ID"
 is 'a pid file that cannot be written is an error' "$rc" 1
-check 'a pid file that cannot be written: nothing is left' nothing_left
+check 'L8: a pid file that cannot be written: nothing is left' nothing_left
 run create --pid-file "$T/pid" -b "$B" "$ID"
-is 'the pid file is the pid and no newline' \
+is 'X1: the pid file is the pid and no newline' \
 	"$(cat "$T/pid"; echo .)" "$(pid "$ID")."
 o delete -f "$ID"
 

@@ -49,14 +49,14 @@ foreground()
 		echo hello >/dev/tty'
 	run_on_pty -w 33x77
 	is 'run with a terminal succeeds' $rc 0
-	is 'the streams are /dev/pts/0' "$(printf '%s\n' "$out" |
+	is 'P1: the streams are /dev/pts/0' "$(printf '%s\n' "$out" |
 		head -n 4 | tr '\n' ' ')" \
 		'/dev/pts/0 /dev/pts/0 /dev/pts/0 /dev/pts/0 '
-	like '/dev/console is that terminal' "$out" \
+	like 'D6 P1: /dev/console is that terminal' "$out" \
 		'^console character special file 88:0$'
 	like 'by a mount of the devpts' "$out" '^console is devpts '
 	like 'its owner is the user' "$out" '^tty 88:0 0$'
-	like 'it is the controlling terminal' "$out" '^ids 1 1 34816 [0-9]+$'
+	like 'P1: it is the controlling terminal' "$out" '^ids 1 1 34816 [0-9]+$'
 	like 'the window has our size' "$out" '^33 77$'
 	like 'it is cooked' "$out" '^icanon$'
 	like 'and gives \r\n for \n' "$out" '^opost$'
@@ -104,7 +104,7 @@ foreground()
 	process '"consoleSize":{"height":12,"width":34}'
 	script 'stty size'
 	run_on_pty
-	is 'consoleSize counts where we have no size' "$out" '12 34'
+	is 'P2: consoleSize counts where we have no size' "$out" '12 34'
 
 	# Our stdin need not be a terminal.
 	script 'read -r a; echo "got $a"; cat >/dev/null; echo end'
@@ -164,14 +164,14 @@ console_socket()
 	is 'nothing of it runs before start' "$(grep -c got "$T/sock.out")" 0
 	o start "$ID"
 	said
-	like 'the message is the name of the terminal' "$out" \
+	like 'X10: the message is the name of the terminal' "$out" \
 		'^message: /dev/pts/[0-9]+$'
-	like 'with one descriptor' "$out" '^descriptors: 1$'
+	like 'X10: with one descriptor' "$out" '^descriptors: 1$'
 	like 'and then the socket is closed' "$out" '^end: yes$'
 	like 'the descriptor is a terminal, the master of one' "$out" \
 		'^terminal: yes 5:2$'
 	like 'what is typed there arrives' "$out" '^got typed$'
-	like 'consoleSize is its size' "$out" '^21 43$'
+	like 'P2: consoleSize is its size' "$out" '^21 43$'
 	wait_for 5 is_status "$ID" stopped
 	o delete "$ID"
 
@@ -186,13 +186,13 @@ console_socket()
 	o delete "$ID"
 
 	out=$(run_b -d 2>&1)
-	like 'run -d with a terminal and no socket is refused' "$? $out" \
+	like 'E4: run -d with a terminal and no socket is refused' "$? $out" \
 		'^1 .*cannot allocate tty.*console socket'
 	o create -b "$B" "$ID" >"$T/out" 2>&1 </dev/null
 	like 'create too' "$? $(cat "$T/out")" \
 		'^1 .*cannot allocate tty.*console socket'
 	out=$(run_b --console-socket "$T/sock" 2>&1)
-	like 'a socket in the foreground is refused' "$? $out" \
+	like 'E4: a socket in the foreground is refused' "$? $out" \
 		'^1 .*cannot use console socket'
 	o create -b "$B" --console-socket "$T/not-there" "$ID" >"$T/out" 2>&1 \
 		</dev/null
@@ -202,7 +202,7 @@ console_socket()
 	config 's/"terminal": true/"terminal": false/'
 	o create -b "$B" --console-socket "$T/sock" "$ID" >"$T/out" 2>&1 \
 		</dev/null
-	like 'a socket without a terminal is refused' "$? $(cat "$T/out")" \
+	like 'E4: a socket without a terminal is refused' "$? $(cat "$T/out")" \
 		'^1 .*cannot use console socket'
 	check 'nothing is left of it' nothing_left
 }
@@ -253,7 +253,7 @@ by_exec()
 	like 'one descriptor is sent' "$out" '^descriptors: 1$'
 	like 'and what is typed there arrives' "$out" '^got typed$'
 	o exec -d -t "$ID" true >"$T/out" 2>&1 </dev/null
-	like 'exec -d -t without one is refused' "$? $(cat "$T/out")" \
+	like 'E4: exec -d -t without one is refused' "$? $(cat "$T/out")" \
 		'^255 .*cannot allocate tty.*console socket'
 
 	# The container's own /dev/ptmx and /dev/console are not trusted.
