@@ -7856,7 +7856,8 @@ sync_try_send(int sock, enum sync_kind kind, const char *text, int fd)
 /* The next message that is neither a note nor a failure: a note is kept, a
  * failure is died of, in the child's own words. What comes from the child is
  * data, never a format, and bounded (threat T58). signals: a descriptor that
- * is readable when we are to stop, or -1. */
+ * is readable when we are to stop, or -1. What has arrived is read first: a
+ * failure says more than the signal that came with it. */
 static enum sync_kind
 sync_recv(int sock, int signals, struct sync_msg *m, int *fd)
 {
@@ -7865,7 +7866,7 @@ sync_recv(int sock, int signals, struct sync_msg *m, int *fd)
 	ssize_t n;
 
 	for (;;) {
-		if (signals >= 0 && poll(p, LEN(p), -1) > 0 && p[1].revents)
+		if (signals >= 0 && poll(p, LEN(p), -1) > 0 && !p[0].revents)
 			err_die("interrupted by a signal");
 		n = sys_recv(sock, m, sizeof *m, fd);
 		if (n == 0 || (n < 0 && errno == ECONNRESET))
@@ -8883,6 +8884,36 @@ run_poststop(void *arg)
 	run_hooks(r, HOOK_POSTSTOP, ST_STOPPED, 0);
 }
 
+/* A socket that the user names. A relative one lies in the bundle for create
+ * and run, as runc has it, for it goes there first. */
+static const char *
+run_socket(const struct run *r, const char *path)
+{
+	return r->plan ? base_abs(r->bundle, path) : path;
+}
+
+/* A handle on the child for whoever listens at --pidfd-socket: one message,
+ * one descriptor; the text says whose: "standard" for a container's init,
+ * "setns" for exec. */
+static void
+run_send_pidfd(const struct run *r)
+{
+	const char *path = r->opts->pidfd_socket;
+	const char *text = r->plan ? "standard" : "setns";
+	CLOSEFD int sock = -1;
+
+	if (!path)
+		return;
+	if (r->pidfd < 0)
+		err_die("--pidfd-socket: no pidfds here (need Linux 5.3)");
+	path = run_socket(r, path);
+	sock = sys_connect(path);
+	if (sock < 0)
+		err_die("connect to pidfd socket %s:", path);
+	if (sys_send(sock, text, strlen(text), r->pidfd) < 0)
+		err_die("send pidfd to socket %s:", path);
+}
+
 /* Answer the child until it is ready to run the program. */
 static void
 run_until_ready(struct run *r)
@@ -8901,7 +8932,8 @@ run_until_ready(struct run *r)
 			r->tty.master = fd;
 			if (r->opts->console_socket)
 				tty_send_console(
-				    r->opts->console_socket, fd, m.text);
+				    run_socket(r, r->opts->console_socket), fd,
+				    m.text);
 		} else if (kind == MSG_HOOKS) {
 			run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
 			run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
@@ -8913,16 +8945,16 @@ run_until_ready(struct run *r)
 	}
 }
 
-/* Let the child go. create: it waits in its FIFO. Else returns when execve
- * has worked, and an execve that fails is died of. */
+/* Let the child go. It closes its end when it waits in its FIFO (create), or
+ * by the execve that has worked; an execve that fails is died of. */
 static void
-run_go(struct run *r, bool wait)
+run_go(struct run *r)
 {
 	struct sync_msg m = { .kind = MSG_EOF };
 	int fd;
 
 	run_tell(r, MSG_GO);
-	if (wait && sync_recv(r->sock, -1, &m, &fd) != MSG_EOF)
+	if (sync_recv(r->sock, -1, &m, &fd) != MSG_EOF)
 		err_die("unexpected message from the child");
 	sys_close(&r->sock);
 }
@@ -9055,6 +9087,7 @@ run_commit(struct run *r, const char *phase)
 	st->notes = base_array(err.nnotes + 1, sizeof *st->notes);
 	for (i = 0; i < err.nnotes; i++)
 		st->notes[i] = err.notes[i];
+	run_send_pidfd(r);
 	run_write_pid_file(r);
 	if (st->dir >= 0)
 		state_save(st);
@@ -9102,7 +9135,7 @@ run_create(const struct run_opts *o, const char *id)
 
 	run_prepare(&r, o, id, true);
 	run_commit(&r, "created");
-	run_go(&r, false);
+	run_go(&r);
 	err_keep();
 	return 0;
 }
@@ -9207,7 +9240,7 @@ run_run(const struct run_opts *o, const char *id)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	run_prepare(&r, o, id, false);
 	run_commit(&r, "running");
-	run_go(&r, true);
+	run_go(&r);
 	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, r.pid);
 	err_keep();
 	/* Others may delete it now. */
@@ -9789,8 +9822,9 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	run_until_ready(&r);
 	cred_verify(r.pid, in->process, r.have,
 	    in->filter && !in->process->no_new_privileges);
+	run_send_pidfd(&r);
 	run_write_pid_file(&r);
-	run_go(&r, true);
+	run_go(&r);
 	err_keep();
 	err.status = 1;
 	if (o->detach)
@@ -10494,7 +10528,7 @@ static const struct cmd_option cmd_options[] = {
 	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
 	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
 	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY, "send the terminal's master end to this unix socket" },
-	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a pidfd to this unix socket (not in this version)" },
+	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a handle on the process to this unix socket" },
 	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY, "write the process id to FILE" },
 	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
 	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC, "return when the program runs" },
@@ -11037,9 +11071,6 @@ cmd_main(char **argv)
 	cmd_check_count(&o, c, n);
 	if (c->bit == C_EXEC)
 		err.status = 255;
-	if (o.pidfd_socket)
-		err_die(
-		    "--pidfd-socket is not supported by this version of ocirt");
 	if (n && *copy[0] && c->bit != C_HELP)
 		err_push("%s %s", c->name, copy[0]);
 	else

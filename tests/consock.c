@@ -1,4 +1,4 @@
-/* consock - the other end of --console-socket.
+/* consock - the other end of --console-socket and --pidfd-socket.
  *
  *   consock SOCKET [TEXT]
  *
@@ -10,6 +10,11 @@
  *   end: yes             the sender closed the socket after the message
  *   terminal: yes 5:2
  *   ...
+ *
+ * A pidfd is waited for instead:
+ *
+ *   process: 123
+ *   ended
  *
  * Killed by SIGALRM after 10 s.
  */
@@ -75,6 +80,23 @@ relay(int fd)
 	}
 }
 
+/* Whose pidfd it is, as our procfs counts; 0 when it is none. */
+static int
+process_of(int fd)
+{
+	char path[64], line[128];
+	int pid = 0;
+	FILE *f;
+
+	snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "r");
+	while (f && !pid && fgets(line, sizeof line, f))
+		sscanf(line, "Pid: %d", &pid);
+	if (f)
+		fclose(f);
+	return pid;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -100,6 +122,14 @@ main(int argc, char **argv)
 	printf("end: %s\n", read(c, &rest, 1) == 0 ? "yes" : "no");
 	if (fd < 0 || fstat(fd, &st) < 0)
 		return 1;
+	if (process_of(fd)) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		printf("process: %d\n", process_of(fd));
+		poll(&p, 1, -1);
+		printf("ended\n");
+		return 0;
+	}
 	printf("terminal: %s %u:%u\n", isatty(fd) ? "yes" : "no",
 	    major(st.st_rdev), minor(st.st_rdev));
 	if (argc > 2 && write(fd, argv[2], strlen(argv[2])) < 0)

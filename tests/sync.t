@@ -151,6 +151,23 @@ for m in createRuntime createContainer; do
 	check "child killed in $m hook: no pid file" test ! -e "$T/pid"
 done
 
+# ---- a failure and a signal at once: the failure is told ----
+
+hang create createContainer
+kill -STOP "$parent"
+for p in $below; do
+	[ "$p" = "$child" ] || kill -9 "$p"
+done
+# The hook is reaped by the container's first process, which then fails.
+wait_for 5 gone "$child"
+kill -TERM "$parent"
+kill -CONT "$parent"
+await "$parent"
+is 'a failure and a signal at once: exit 1' $? 1
+like 'a failure and a signal at once: the failure is told' \
+	"$(cat "$T/cmd.err")" 'error running createContainer hook #0: signal: 9'
+check 'a failure and a signal at once: nothing is left' wait_for 5 nothing_left
+
 # ---- created, and its init dies before start ----
 
 bundle
