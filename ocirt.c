@@ -200,6 +200,8 @@
 #define PORT_ATTR_NODIRATIME   0x00000080ull
 #define PORT_ATTR_IDMAP        0x00100000ull
 #define PORT_ATTR_NOSYMFOLLOW  0x00200000ull
+#define PORT_NS_GET_NSTYPE     0xb703
+#define PORT_NSFS_MAGIC        0x6e736673
 #define PORT_KEYCTL_JOIN       1
 #define PORT_KEYCTL_SETPERM    5
 /* clang-format on */
@@ -1527,12 +1529,15 @@ sys_signal(int pidfd, pid_t pid, int sig)
 	return kill(pid, sig);
 }
 
-/* A child in new namespaces (flags). cgroup: a cgroup2 directory to be born
- * in, or -1. *in_cgroup says whether it was (Linux 5.7). Like fork(2). */
+/* A child in new namespaces (flags), or with CLONE_PARENT a sibling, whose end
+ * is told to the parent as ours is. cgroup: a cgroup2 directory to be born in,
+ * or -1. *in_cgroup says whether it was (Linux 5.7). Like fork(2). */
 static pid_t
 sys_clone(uint64_t flags, int cgroup, bool *in_cgroup)
 {
-	struct port_clone_args a = { .flags = flags, .exit_signal = SIGCHLD };
+	int told = flags & CLONE_PARENT ? 0 : SIGCHLD;
+	struct port_clone_args a = { .flags = flags,
+		.exit_signal = (uint64_t)told };
 	long pid = -1;
 
 	*in_cgroup = false;
@@ -1551,7 +1556,7 @@ sys_clone(uint64_t flags, int cgroup, bool *in_cgroup)
 	    syscall(__NR_clone3, &a, offsetof(struct port_clone_args, set_tid));
 	if (pid >= 0 || !sys_lacks(errno))
 		return (pid_t)pid;
-	return (pid_t)PORT_CLONE(flags | SIGCHLD);
+	return (pid_t)PORT_CLONE(flags | (uint64_t)told);
 }
 
 static pid_t
@@ -2944,6 +2949,7 @@ struct spec_ns {
 	int tok;
 	const char *type, *path;
 	enum tab_ns_index index;
+	bool inherited; /* path is our caller's own: nothing to keep apart */
 };
 
 struct spec_device {
@@ -3412,9 +3418,9 @@ static const struct spec_field spec_f_linux[] = {
 	F( "rootfsPropagation", T_STR,  spec_linux, propagation),
 	F( "maskedPaths",       T_STRS, spec_linux, masked),
 	F( "readonlyPaths",     T_STRS, spec_linux, readonly),
-	FL("uidMappings",       T_LIST, SPEC_LATER, spec_linux, uids, &spec_s_idmap),
-	FL("gidMappings",       T_LIST, SPEC_LATER, spec_linux, gids, &spec_s_idmap),
-	FL("timeOffsets",       T_OBJS, SPEC_LATER, spec_linux, time_offsets, &spec_s_time_offset),
+	FO("uidMappings",       T_LIST, spec_linux, uids, spec_s_idmap),
+	FO("gidMappings",       T_LIST, spec_linux, gids, spec_s_idmap),
+	FO("timeOffsets",       T_OBJS, spec_linux, time_offsets, spec_s_time_offset),
 	FL("netDevices",        T_OBJS, SPEC_NEVER, spec_linux, netdevs, &spec_s_netdev),
 	FL("intelRdt",          T_OBJ,  SPEC_NEVER, spec_linux, rdt, &spec_s_rdt),
 	FL("memoryPolicy",      T_OBJ,  SPEC_LATER, spec_linux, mempolicy, &spec_s_mempolicy),
@@ -3683,7 +3689,8 @@ spec_check_version(const struct spec *s)
 		    "version %s is not supported (expected 1.x)", v);
 }
 
-/* Own namespace of a kind, or one joined by path: then *ns is it. */
+/* The namespace of a kind that is not our caller's: a new one, or one that is
+ * joined and has a path. */
 static const struct spec_ns *
 spec_ns(const struct spec *s, enum tab_ns_index which)
 {
@@ -3691,9 +3698,18 @@ spec_ns(const struct spec *s, enum tab_ns_index which)
 	size_t i;
 
 	for (i = 0; ns && i < s->linux_->namespaces.n; i++)
-		if (ns[i].index == which)
+		if (ns[i].index == which && !ns[i].inherited)
 			return &ns[i];
 	return NULL;
+}
+
+/* Is the namespace of this kind the container's own, made for it? */
+static bool
+spec_new_ns(const struct spec *s, enum tab_ns_index which)
+{
+	const struct spec_ns *ns = spec_ns(s, which);
+
+	return ns && !ns->path;
 }
 
 static void
@@ -3712,16 +3728,140 @@ spec_check_namespaces(const struct spec *s)
 		ns[i].index = (enum tab_ns_index)k;
 		if (ns[i].path && !*ns[i].path)
 			ns[i].path = NULL;
-		if (ns[i].path || k == NS_USER || k == NS_TIME)
-			spec_die(s, &ns[i], ns[i].path ? "path" : "type",
-			    "%s is not supported by this version of ocirt",
-			    ns[i].path ? "joining a namespace" :
-					 "this namespace");
+		if (ns[i].path && *ns[i].path != '/')
+			spec_die(s, &ns[i], "path", "'%s' is no absolute path",
+			    ns[i].path);
 		for (k = 0; k < i; k++)
 			if (ns[k].index == ns[i].index)
 				spec_die(s, &ns[i], "type",
 				    "malformed spec file: duplicated ns '%s'",
 				    ns[i].type);
+	}
+}
+
+/* The id outside of one inside; -1 where the mappings have none. */
+static int64_t
+spec_map_id(const struct spec_list *maps, int64_t id)
+{
+	const struct spec_idmap *m = maps->p;
+	size_t i;
+
+	for (i = 0; i < maps->n; i++)
+		if (id >= m[i].container.v &&
+		    id - m[i].container.v < m[i].size.v)
+			return m[i].host.v + id - m[i].container.v;
+	return -1;
+}
+
+#define SPEC_MAP_LINES 340 /* user_namespaces(7): Linux 4.15; 5 before */
+
+static bool
+spec_maps_overlap(
+    const struct spec_int *a, int64_t n, const struct spec_int *b, int64_t m)
+{
+	return a->v < b->v + m && b->v < a->v + n;
+}
+
+/* What the kernel answers with a bare EINVAL is explained here. */
+static void
+spec_check_maps(
+    const struct spec *s, const struct spec_list *maps, const char *key)
+{
+	const struct spec_idmap *m = maps->p;
+	size_t i, k;
+
+	if (maps->n > SPEC_MAP_LINES)
+		spec_die(s, s->linux_, key, "%zu mappings, at most %d", maps->n,
+		    SPEC_MAP_LINES);
+	for (i = 0; i < maps->n; i++) {
+		if (!m[i].size.v)
+			spec_die(s, &m[i], "size", "a mapping of no ids");
+		if (m[i].container.v + m[i].size.v > UINT32_MAX ||
+		    m[i].host.v + m[i].size.v > UINT32_MAX)
+			spec_die(s, &m[i], "size",
+			    "the range ends above the "
+			    "highest id");
+		for (k = 0; k < i; k++)
+			if (spec_maps_overlap(&m[i].container, m[i].size.v,
+				&m[k].container, m[k].size.v) ||
+			    spec_maps_overlap(&m[i].host, m[i].size.v,
+				&m[k].host, m[k].size.v))
+				json_die(&s->json, m[i].tok,
+				    "overlaps mapping %zu", k);
+	}
+}
+
+/* Ids that the container's process has must exist in it: root, for whom its
+ * files are made, and process.user. */
+static void
+spec_check_mapped(const struct spec *s)
+{
+	const struct spec_user *u = s->process ? s->process->user : NULL;
+	const struct spec_list *uids = &s->linux_->uids,
+			       *gids = &s->linux_->gids;
+	size_t i;
+
+	if (!uids->n && !gids->n)
+		return;
+	if (spec_map_id(uids, 0) < 0)
+		spec_die(s, s->linux_, "uidMappings", "no mapping for uid 0");
+	if (spec_map_id(gids, 0) < 0)
+		spec_die(s, s->linux_, "gidMappings", "no mapping for gid 0");
+	if (!u)
+		return;
+	if (spec_map_id(uids, u->uid.v) < 0)
+		spec_die(s, u, "uid",
+		    "cannot setuid to unmapped uid %lld in user namespace",
+		    (long long)u->uid.v);
+	if (spec_map_id(gids, u->gid.v) < 0)
+		spec_die(s, u, "gid",
+		    "cannot setgid to unmapped gid %lld in user namespace",
+		    (long long)u->gid.v);
+	for (i = 0; i < u->groups.n; i++)
+		if (spec_map_id(gids, u->groups.v[i]) < 0)
+			spec_die(s, u, "additionalGids",
+			    "gid %u is not mapped in user namespace",
+			    u->groups.v[i]);
+}
+
+/* A new user namespace needs both mappings, without one they say nothing. For
+ * a joined one they may repeat what it has: run_check_maps() compares. */
+static void
+spec_check_user_ns(const struct spec *s)
+{
+	const struct spec_linux *l = s->linux_;
+	const char *key = l->uids.n ? "uidMappings" : "gidMappings";
+
+	if (!spec_ns(s, NS_USER) && (l->uids.n || l->gids.n))
+		spec_die(s, l, key, "mappings without a user namespace");
+	if (spec_new_ns(s, NS_USER) && (!l->uids.n || !l->gids.n))
+		json_die(&s->json, spec_ns(s, NS_USER)->tok,
+		    "a user namespace needs uidMappings and gidMappings, or a "
+		    "path");
+	spec_check_maps(s, &l->uids, "uidMappings");
+	spec_check_maps(s, &l->gids, "gidMappings");
+	spec_check_mapped(s);
+}
+
+static void
+spec_check_time_offsets(const struct spec *s)
+{
+	const struct spec_time_offset *t = s->linux_->time_offsets.p;
+	size_t i;
+
+	for (i = 0; i < s->linux_->time_offsets.n; i++) {
+		if (!spec_new_ns(s, NS_TIME))
+			spec_die(s, s->linux_, "timeOffsets",
+			    "time offsets need a new time namespace");
+		if (strcmp(t[i].clock, "monotonic") &&
+		    strcmp(t[i].clock, "boottime"))
+			json_die(&s->json, t[i].tok,
+			    "unknown clock '%s' (expected monotonic or "
+			    "boottime)",
+			    t[i].clock);
+		if (t[i].nanosecs.v > 999999999)
+			spec_die(s, &t[i], "nanosecs",
+			    "out of range (0 to 999999999)");
 	}
 }
 
@@ -3770,7 +3910,7 @@ spec_check_paths(const struct spec *s, const char *key, char *const *list)
 {
 	size_t i;
 
-	if (list && *list && !spec_ns(s, NS_MNT))
+	if (list && *list && !spec_new_ns(s, NS_MNT))
 		spec_die(s, s->linux_, key,
 		    "unable to restrict paths without a private mount "
 		    "namespace");
@@ -3846,6 +3986,8 @@ spec_check_linux(const struct spec *s)
 	uint64_t v;
 
 	spec_check_namespaces(s);
+	spec_check_user_ns(s);
+	spec_check_time_offsets(s);
 	spec_check_sysctl(s);
 	spec_check_paths(s, "maskedPaths", s->linux_->masked);
 	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
@@ -4063,7 +4205,11 @@ struct plan {
 	const struct spec_process *process;
 	const char *id, *bundle, *rootfs;
 	unsigned clone_flags; /* new namespaces, but the cgroup one */
+	unsigned join;        /* namespaces that have a path */
 	bool cgroupns;        /* unshared by the child once it is placed */
+	bool stage;      /* a process goes ahead and clones the container's */
+	bool stage_user; /* it makes the user namespace, too */
+	const char *time_offsets; /* for /proc/PID/timens_offsets, or NULL */
 	bool lo_up, no_new_keyring;
 	unsigned long propagation; /* of the whole tree, before any mount */
 	struct plan_step *steps;
@@ -4525,15 +4671,40 @@ plan_steps(struct plan *p, const struct host *host)
 		plan_add(p, OP_REMOUNT_RO, "/");
 }
 
+/* Clocks by number: their names are known since Linux 5.7 only. */
+static char *
+plan_time_offsets(const struct spec *s)
+{
+	const struct spec_time_offset *t = s->linux_->time_offsets.p;
+	struct text out = { 0 };
+	size_t i;
+
+	for (i = 0; i < s->linux_->time_offsets.n; i++)
+		base_putf(&out, "%d %lld %lld\n",
+		    !strcmp(t[i].clock, "boottime") ? CLOCK_BOOTTIME :
+						      CLOCK_MONOTONIC,
+		    (long long)t[i].secs.v, (long long)t[i].nanosecs.v);
+	return out.p;
+}
+
+/* New namespaces come with the clone; joined ones, and a time namespace, which
+ * is only ever entered by a child, need a process that goes ahead. It makes
+ * the user namespace where nothing outside of it is to be joined: then it
+ * needs no privilege for the time namespace. */
 static void
 plan_namespaces(struct plan *p, const struct host *host)
 {
+	const unsigned time_flag = tab_ns[NS_TIME].flag;
+	const struct spec_ns *ns;
 	size_t i;
 
 	for (i = 0; i < NS_COUNT; i++) {
-		if (!spec_ns(p->spec, (enum tab_ns_index)i))
+		ns = spec_ns(p->spec, (enum tab_ns_index)i);
+		if (!ns)
 			continue;
-		if (i != NS_CGROUP)
+		if (ns->path)
+			p->join |= tab_ns[i].flag;
+		else if (i != NS_CGROUP)
 			p->clone_flags |= tab_ns[i].flag;
 		else if (host->cgroupns)
 			p->cgroupns = true;
@@ -4541,7 +4712,11 @@ plan_namespaces(struct plan *p, const struct host *host)
 			err_note("no cgroup namespaces: needs CONFIG_CGROUPS, "
 				 "Linux 4.6");
 	}
-	p->lo_up = spec_ns(p->spec, NS_NET) != NULL;
+	p->lo_up = spec_new_ns(p->spec, NS_NET);
+	p->stage = p->join || (p->clone_flags & time_flag);
+	p->stage_user = p->stage && !p->join && spec_new_ns(p->spec, NS_USER);
+	if (p->clone_flags & time_flag)
+		p->time_offsets = plan_time_offsets(p->spec);
 }
 
 /* Everything that create and run will do. bundle is absolute. Dies of what
@@ -4559,7 +4734,7 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 	p->rootfs = base_abs(bundle, s->root->path);
 	if (!strcmp(p->rootfs, "/"))
 		spec_die(s, s->root, "path", "the host's own root directory");
-	if (!spec_ns(s, NS_MNT))
+	if (!spec_new_ns(s, NS_MNT))
 		json_die(&s->json, s->linux_ ? s->linux_->tok : 0,
 		    "a container without a mount namespace is not supported by "
 		    "this version of ocirt");
@@ -4769,9 +4944,24 @@ plan_print_process(struct plan_out *o, const struct spec_process *p)
 }
 
 static void
+plan_print_maps(
+    struct plan_out *o, const char *key, const struct spec_list *maps)
+{
+	const struct spec_idmap *m = maps->p;
+	char **list = base_array(maps->n + 1, sizeof *list);
+	size_t i;
+
+	for (i = 0; i < maps->n; i++)
+		list[i] =
+		    base_fmt("%lld %lld %lld", (long long)m[i].container.v,
+			(long long)m[i].host.v, (long long)m[i].size.v);
+	plan_print_list(o, key, list);
+}
+
+static void
 plan_print_namespaces(struct plan_out *o, const struct plan *p)
 {
-	char *list[NS_COUNT + 1];
+	char *list[NS_COUNT + 1], *text, *line;
 	size_t i, n = 0;
 
 	for (i = 0; i < NS_COUNT; i++)
@@ -4780,6 +4970,21 @@ plan_print_namespaces(struct plan_out *o, const struct plan *p)
 			list[n++] = base_dup(tab_ns[i].name);
 	list[n] = NULL;
 	plan_print_list(o, "namespaces", list);
+	for (i = n = 0; i < NS_COUNT; i++)
+		if (p->join & tab_ns[i].flag)
+			list[n++] = base_fmt("%s=%s", tab_ns[i].name,
+			    spec_ns(p->spec, (enum tab_ns_index)i)->path);
+	list[n] = NULL;
+	plan_print_list(o, "join", list);
+	plan_print_maps(o, "uid-map", &p->spec->linux_->uids);
+	plan_print_maps(o, "gid-map", &p->spec->linux_->gids);
+	if (p->time_offsets) {
+		for (n = 0, text = base_dup(p->time_offsets);
+		     (line = base_cut(&text, "\n")); n++)
+			list[n] = line;
+		list[n] = NULL;
+		plan_print_list(o, "time-offsets", list);
+	}
 }
 
 static void
@@ -5891,12 +6096,264 @@ cg_write_devices(const struct plan *p)
  */
 
 /* == 13 NS ============================================== ns_ ==== [order]
- * Owns:   joining namespaces, the loopback device.
- * Calls:  ERR SYS TAB.
- * Runs:   parent (pid) and child (all others).
- * Change: a process never changes its own pid namespace: the parent joins for
- *         its children, then clones, so no second fork is needed.
+ * Owns:   opening, joining and making namespaces, id mappings, time offsets,
+ *         the loopback device.
+ * Calls:  ERR SYS TAB SPEC.
+ * Runs:   parent (what takes the caller's rights), the stage and the child.
+ * Trusts: no path of the config: what it names must be a namespace, and of
+ *         that kind. The caller's own counts as none at all.
+ * Change: the order of joins is the kernel's rule: see ns_join().
  */
+
+/* A namespace is known by the inode of its file. */
+struct ns_id {
+	dev_t dev;
+	ino_t ino;
+};
+
+/* Which namespaces (flags) the process has whose directory in the procfs is
+ * dir: "self" or a pid. */
+static void
+ns_look(const char *dir, unsigned flags, struct ns_id *ids)
+{
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		if (!(flags & tab_ns[i].flag))
+			continue;
+		if (fstatat(sys_proc(),
+			base_fmt("%s/ns/%s", dir, tab_ns[i].file), &st, 0) < 0)
+			err_die("look at %s namespace (needs %s):",
+			    tab_ns[i].name, tab_ns[i].config);
+		ids[i].dev = st.st_dev;
+		ids[i].ino = st.st_ino;
+	}
+}
+
+/* Is a process in the namespace of a kind that we are in? */
+static bool
+ns_is_ours(pid_t pid, size_t which)
+{
+	struct ns_id ours[NS_COUNT], its[NS_COUNT];
+
+	ns_look("self", tab_ns[which].flag, ours);
+	ns_look(base_fmt("%d", (int)pid), tab_ns[which].flag, its);
+	return ours[which].ino == its[which].ino &&
+	       ours[which].dev == its[which].dev;
+}
+
+/* The gate: each namespace in fresh is not what our caller has, each in join
+ * is what was to be joined. Run by the child itself. */
+static void
+ns_verify(unsigned fresh, const struct ns_id *ours, unsigned join,
+    const struct ns_id *want)
+{
+	struct ns_id now[NS_COUNT];
+	size_t i;
+
+	ns_look("self", fresh | join, now);
+	for (i = 0; i < NS_COUNT; i++) {
+		if ((fresh & tab_ns[i].flag) && now[i].ino == ours[i].ino &&
+		    now[i].dev == ours[i].dev)
+			err_die("check: the %s namespace is the host's",
+			    tab_ns[i].name);
+		if ((join & tab_ns[i].flag) &&
+		    (now[i].ino != want[i].ino || now[i].dev != want[i].dev))
+			err_die("check: not in the %s namespace to join",
+			    tab_ns[i].name);
+	}
+}
+
+/* One namespace that the config names by path; *id says which it is. A wrong
+ * file must not have any other effect than an error, so it is not touched
+ * before it is known to be a namespace. */
+static int
+ns_open_path(const struct spec *s, const struct spec_ns *ns, struct ns_id *id)
+{
+	int fd = sys_open(AT_FDCWD, ns->path, O_RDONLY | O_NONBLOCK, 0);
+	struct statfs sfs;
+	struct stat st;
+	size_t i;
+	int type;
+
+	if (fd < 0 || fstat(fd, &st) < 0 || fstatfs(fd, &sfs) < 0)
+		err_die("open %s namespace %s:", ns->type, ns->path);
+	/* Linux < 3.19 has them in the procfs, < 4.11 cannot say their kind;
+	 * then setns(2) refuses the wrong one. */
+	if (sfs.f_type != PORT_NSFS_MAGIC && sfs.f_type != PORT_PROC_MAGIC)
+		spec_die(s, ns, "path", "%s is not a namespace", ns->path);
+	type = ioctl(fd, PORT_NS_GET_NSTYPE);
+	for (i = 0; type > 0 && i < NS_COUNT; i++)
+		if ((unsigned)type == tab_ns[i].flag && i != ns->index)
+			spec_die(s, ns, "path",
+			    "%s is a %s namespace, not a %s namespace",
+			    ns->path, tab_ns[i].name, ns->type);
+	id->dev = st.st_dev;
+	id->ino = st.st_ino;
+	return fd;
+}
+
+/* Open all namespaces that have a path, before anything is done. Our own is
+ * marked as inherited: what would change the host through it is refused as
+ * if it had not been listed. True when there is such a one. */
+static bool
+ns_open_paths(struct spec *s, int *fds, struct ns_id *want)
+{
+	struct spec_ns *ns = s->linux_ ? s->linux_->namespaces.p : NULL;
+	struct ns_id ours[NS_COUNT];
+	bool inherited = false;
+	size_t i, k;
+
+	for (i = 0; i < NS_COUNT; i++)
+		fds[i] = -1;
+	for (i = 0; ns && i < s->linux_->namespaces.n; i++) {
+		if (!ns[i].path)
+			continue;
+		k = ns[i].index;
+		fds[k] = ns_open_path(s, &ns[i], &want[k]);
+		ns_look("self", tab_ns[k].flag, ours);
+		if (ours[k].ino != want[k].ino || ours[k].dev != want[k].dev)
+			continue;
+		ns[i].inherited = inherited = true;
+		sys_close(&fds[k]);
+	}
+	return inherited;
+}
+
+/* The child of a clone; dies with the likely reason where there is none. */
+static pid_t
+ns_clone(uint64_t flags, int cgroup, bool *in_cgroup)
+{
+	pid_t pid = sys_clone(flags, cgroup, in_cgroup);
+	const char *hint = "";
+
+	if (pid >= 0)
+		return pid;
+	if (errno == EINVAL)
+		hint = " (hint: a namespace that the kernel lacks? "
+		       "CONFIG_NAMESPACES and its *_NS options)";
+	else if (errno == ENOSPC || errno == EUSERS)
+		hint = " (hint: limits in /proc/sys/user/max_*_namespaces)";
+	else if (errno == EPERM && (flags & CLONE_NEWUSER))
+		hint = " (hint: may users make user namespaces here? "
+		       "kernel.unprivileged_userns_clone, "
+		       "kernel.apparmor_restrict_unprivileged_userns)";
+	else if (errno == EPERM && sys_euid() != 0)
+		hint = " (hint: needs root, or a user namespace: "
+		       "ocirt spec --rootless)";
+	err_die("clone the container's process%s:", hint);
+}
+
+/* A new time namespace for our children, and its clocks: both before any
+ * process is in it (time_namespaces(7)). */
+static void
+ns_new_time(const char *offsets)
+{
+	if (unshare(PORT_CLONE_NEWTIME) < 0) {
+		if (errno == EINVAL)
+			err_die("time namespaces aren't enabled in the kernel "
+				"(needs CONFIG_TIME_NS, Linux 5.6)");
+		err_die("unshare time namespace:");
+	}
+	if (offsets && sys_proc_write("self/timens_offsets", offsets) < 0)
+		err_die("set time offsets%s:",
+		    errno == EACCES ? " (hint: in a joined user namespace that "
+				      "takes root)" :
+				      "");
+}
+
+/* Root of the user namespace that we are in, for whom files are made. Groups
+ * of our caller go where they may. */
+static void
+ns_become_root(void)
+{
+	if (syscall(PORT_SETGROUPS, 0, NULL) < 0 && errno != EPERM)
+		err_die("drop groups:");
+	if (syscall(PORT_SETRESGID, 0, 0, 0) < 0 ||
+	    syscall(PORT_SETRESUID, 0, 0, 0) < 0)
+		err_die("become root of the user namespace:");
+}
+
+/* Mappings as the kernel takes them, in one write (user_namespaces(7)). */
+static char *
+ns_map_text(const struct spec_list *maps)
+{
+	const struct spec_idmap *m = maps->p;
+	struct text t = { 0 };
+	size_t i;
+
+	for (i = 0; i < maps->n; i++)
+		base_putf(&t, "%lld %lld %lld\n", (long long)m[i].container.v,
+		    (long long)m[i].host.v, (long long)m[i].size.v);
+	if (t.n >= getauxval(AT_PAGESZ))
+		err_die("%zu mappings are too long for the kernel: it takes "
+			"less than %lu bytes",
+		    maps->n, getauxval(AT_PAGESZ));
+	return t.p;
+}
+
+/* Write one map of the process. */
+static void
+ns_write_map(pid_t pid, const char *file, const struct spec_list *maps)
+{
+	if (sys_proc_write(
+		base_fmt("%d/%s", (int)pid, file), ns_map_text(maps)) < 0)
+		err_die("write %s%s:", file,
+		    errno == EPERM ? " (hint: does our own user namespace have "
+				     "all of its hostIDs?)" :
+		    errno == EINVAL && maps->n > 5 ?
+				     " (hint: more than 5 mappings need Linux "
+				     "4.15)" :
+				     "");
+}
+
+/* The mappings that a process has, as they look from our user namespace. */
+static struct spec_list
+ns_read_map(pid_t pid, const char *file)
+{
+	char *text = sys_proc_read(base_fmt("%d/%s", (int)pid, file)), *line,
+	     *word;
+	struct spec_idmap *m = base_array(SPEC_MAP_LINES, sizeof *m);
+	struct spec_list maps = { m, 0 };
+	uint64_t v[3];
+	size_t i;
+
+	if (!text)
+		err_die("read %s:", file);
+	for (; maps.n < SPEC_MAP_LINES && (line = base_cut(&text, "\n")); m++) {
+		for (i = 0; i < LEN(v) && (word = base_cut(&line, " "));)
+			if (*word && base_number(word, UINT32_MAX, &v[i++]) < 0)
+				err_die("read %s: '%s'", file, word);
+		if (i < LEN(v))
+			break;
+		m->container.v = (int64_t)v[0];
+		m->host.v = (int64_t)v[1];
+		m->size.v = (int64_t)v[2];
+		maps.n++;
+	}
+	return maps;
+}
+
+/* Are the mappings those that the process has? */
+static bool
+ns_same_map(pid_t pid, const char *file, const struct spec_list *want)
+{
+	struct spec_list maps = ns_read_map(pid, file);
+	const struct spec_idmap *m = maps.p, *w = want->p;
+	size_t i, k;
+
+	for (i = 0; i < want->n; i++) {
+		for (k = 0; k < maps.n; k++)
+			if (m[k].container.v == w[i].container.v &&
+			    m[k].host.v == w[i].host.v &&
+			    m[k].size.v == w[i].size.v)
+				break;
+		if (k == maps.n)
+			return false;
+	}
+	return maps.n == want->n;
+}
 
 /* Bring lo up in a new network namespace. */
 static void
@@ -5915,13 +6372,41 @@ ns_lo_up(void)
 		err_die("bring up lo:");
 }
 
-/* Join the namespaces in flags (CLONE_ bits) of the process behind pidfd;
- * where the kernel cannot do that by pidfd (< 5.8), by the descriptors that
- * ns_open() left in fds. */
+/* Join those in flags by descriptor; the ones that our rights do not reach
+ * are left in what it returns. */
+static unsigned
+ns_join_some(unsigned flags, const int *fds)
+{
+	unsigned left = 0;
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++) {
+		if (!(flags & tab_ns[i].flag))
+			continue;
+		if (fds[i] >= 0 && setns(fds[i], (int)tab_ns[i].flag) == 0)
+			continue;
+		if (fds[i] >= 0 && errno == EPERM)
+			left |= tab_ns[i].flag;
+		else
+			err_die("join %s namespace%s:", tab_ns[i].name,
+			    i == NS_PID && errno == EINVAL ?
+				" (hint: only one below our own can be "
+				"joined)" :
+				"");
+	}
+	return left;
+}
+
+/* Join the namespaces in flags (CLONE_ bits) of the process behind pidfd, all
+ * at once; where there is no pidfd or the kernel cannot do that (< 5.8), by
+ * the descriptors in fds. Those that our own rights reach come first, for in
+ * the user namespace these are gone; then the user namespace; then what only
+ * its rights reach. A pid namespace is entered by our children. */
 static void
 ns_join(int pidfd, unsigned flags, const int *fds)
 {
-	size_t i;
+	const unsigned user = flags & tab_ns[NS_USER].flag;
+	unsigned left;
 
 	if (!flags)
 		return;
@@ -5929,32 +6414,11 @@ ns_join(int pidfd, unsigned flags, const int *fds)
 		return;
 	if (pidfd >= 0 && !sys_lacks(errno))
 		err_die("join namespaces:");
-	for (i = 0; i < NS_COUNT; i++)
-		if ((flags & tab_ns[i].flag) &&
-		    (fds[i] < 0 || setns(fds[i], (int)tab_ns[i].flag) < 0))
-			err_die("join %s namespace:", tab_ns[i].name);
-}
-
-/* The gate, its namespaces: each in flags that pid was to have of its own
- * differs from ours. */
-static void
-ns_verify(pid_t pid, unsigned flags)
-{
-	struct stat ours, its;
-	size_t i;
-
-	for (i = 0; i < NS_COUNT; i++) {
-		if (!(flags & tab_ns[i].flag))
-			continue;
-		if (fstatat(sys_proc(), base_fmt("self/ns/%s", tab_ns[i].file),
-			&ours, 0) < 0 ||
-		    fstatat(sys_proc(),
-			base_fmt("%d/ns/%s", (int)pid, tab_ns[i].file), &its,
-			0) < 0)
-			err_die("check: look at %s namespace:", tab_ns[i].name);
-		if (ours.st_ino == its.st_ino && ours.st_dev == its.st_dev)
-			err_die("check: the %s namespace is the host's",
-			    tab_ns[i].name);
+	left = ns_join_some(flags & ~user, fds);
+	if (ns_join_some(user, fds) || (left && !user) ||
+	    ns_join_some(left, fds)) {
+		errno = EPERM;
+		err_die("join namespaces (hint: of another user?):");
 	}
 }
 
@@ -6005,6 +6469,13 @@ struct fs {
 	struct base_set
 	    absent;  /* paths to mask or protect that are not there */
 	int console; /* the pseudoterminal to put on /dev/console, or -1 */
+	struct fs_early *early; /* opened before we became root, or NULL */
+	size_t nearly;
+};
+
+struct fs_early {
+	const char *path;
+	int fd, flags;
 };
 
 /* Make the private procfs the current directory. */
@@ -6127,10 +6598,23 @@ fs_parent_private(int dir)
 
 /* A path of the host, as the caller sees the host. */
 static int
-fs_open_host(const struct fs *fs, const char *path, int flags)
+fs_open_now(const struct fs *fs, const char *path, int flags)
 {
 	return fs->host < 0 ? sys_open(AT_FDCWD, path, O_PATH | flags, 0) :
 			      sys_resolve(fs->host, path, false);
+}
+
+/* The same, or what fs_open_early() has opened. */
+static int
+fs_open_host(const struct fs *fs, const char *path, int flags)
+{
+	size_t i;
+
+	for (i = 0; i < fs->nearly; i++)
+		if (fs->early[i].flags == flags &&
+		    !strcmp(fs->early[i].path, path))
+			return fcntl(fs->early[i].fd, F_DUPFD_CLOEXEC, 3);
+	return fs_open_now(fs, path, flags);
 }
 
 /* Be at the root of the mount namespace: joining the namespace that we are in
@@ -6139,9 +6623,14 @@ fs_open_host(const struct fs *fs, const char *path, int flags)
 static void
 fs_leave_chroot(struct fs *fs)
 {
-	CLOSEFD int ns = sys_open(sys_proc(), "self/ns/mnt", O_RDONLY, 0);
+	CLOSEFD int ns = -1;
 	struct stat a, b;
 
+	if (fs->early) {
+		fs_enter_procfs();
+		return;
+	}
+	ns = sys_open(sys_proc(), "self/ns/mnt", O_RDONLY, 0);
 	fs->host = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
 	if (ns < 0 || fs->host < 0 || setns(ns, CLONE_NEWNS) < 0 ||
 	    fstat(fs->host, &a) < 0 || stat("/", &b) < 0)
@@ -6151,6 +6640,41 @@ fs_leave_chroot(struct fs *fs)
 	fs->root_dev = b.st_dev;
 	fs->root_ino = b.st_ino;
 	fs_enter_procfs();
+}
+
+/* Open what the steps take from the host while we are still our caller to the
+ * host's files: as root of a user namespace we may be nobody there. What does
+ * not open is tried again, and told, when its step comes. */
+static void
+fs_open_early(struct fs *fs)
+{
+	const struct plan *p = fs->plan;
+	const struct plan_step *st;
+	struct fs_early e, *list = base_array(p->nsteps + 1, sizeof *list);
+	size_t n = 0;
+
+	fs_leave_chroot(fs);
+	for (st = p->steps; st < p->steps + p->nsteps; st++) {
+		e.path = st->op == OP_DEVICE ? st->target : st->source;
+		e.flags = st->op == OP_ROOT   ? O_DIRECTORY :
+			  st->op == OP_DEVICE ? O_NOFOLLOW :
+						0;
+		if (st->op != OP_ROOT && st->op != OP_BIND &&
+		    (st->op != OP_DEVICE || S_ISFIFO(st->mode)))
+			continue;
+		e.fd = fs_open_host(fs, e.path, e.flags);
+		if (e.fd >= 0)
+			list[n++] = e;
+	}
+	fs->early = list;
+	fs->nearly = n;
+}
+
+static void
+fs_close_early(struct fs *fs)
+{
+	while (fs->nearly)
+		sys_close(&fs->early[--fs->nearly].fd);
 }
 
 /* The root file system is a mount of its own that nothing passes to or from
@@ -6182,7 +6706,7 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 		fs_parent_private(dir);
 	fs->root = fs_try_bind(dir, dir, true, 0, 0);
 	if (fs->root == -2)
-		fs->root = fs_open_host(fs, st->source, O_DIRECTORY);
+		fs->root = fs_open_now(fs, st->source, O_DIRECTORY);
 	if (fs->root < 0 || fstat(fs->root, &b) < 0)
 		err_die("bind root file system %s:", st->source);
 	if (a.st_dev != b.st_dev || a.st_ino != b.st_ino)
@@ -6690,6 +7214,7 @@ fs_do_pivot(struct fs *fs, const struct plan_step *st)
 	CLOSEFD int old = -1;
 
 	(void)st;
+	fs_close_early(fs);
 	sys_close(&fs->host);
 	sys_close(&fs->parent);
 	sys_close(&fs->empty_dir);
@@ -7052,10 +7577,11 @@ cred_keyring(const char *id)
 	syscall(SYS_keyctl, PORT_KEYCTL_SETPERM, ring, 0x3f1b0000);
 }
 
-/* To raise a limit takes privilege, so that is done early (raise); to lower
- * one takes none and is done last, or it would be we who ran into it. */
+/* To raise a limit takes privilege, so that is done early (raise), by the
+ * parent where the child has none outside of its user namespace; to lower one
+ * takes none and is done last, or it would be we who ran into it. pid 0: us. */
 static void
-cred_rlimits(const struct spec_process *p, bool raise)
+cred_rlimits(pid_t pid, const struct spec_process *p, bool raise)
 {
 	const struct spec_rlimit *r = p->rlimits.p;
 	struct rlimit rl, now;
@@ -7064,12 +7590,12 @@ cred_rlimits(const struct spec_process *p, bool raise)
 	for (i = 0; i < p->rlimits.n; i++) {
 		rl.rlim_cur = (rlim_t)r[i].soft.v;
 		rl.rlim_max = (rlim_t)r[i].hard.v;
-		if (raise && getrlimit((int)r[i].type.v, &now) < 0)
+		if (raise && prlimit(pid, (int)r[i].type.v, NULL, &now) < 0)
 			err_die("get %s:", tab_word(tab_rlimit, LEN(tab_rlimit),
 					       (uint64_t)r[i].type.v));
 		if (raise && rl.rlim_max <= now.rlim_max)
 			continue;
-		if (setrlimit((int)r[i].type.v, &rl) < 0)
+		if (prlimit(pid, (int)r[i].type.v, &rl, NULL) < 0)
 			err_die("set %s to %llu:%llu:",
 			    tab_word(tab_rlimit, LEN(tab_rlimit),
 				(uint64_t)r[i].type.v),
@@ -7096,6 +7622,21 @@ cred_drop_bounding(uint64_t keep)
 	}
 }
 
+/* May no process of its user namespace set groups (user_namespaces(7))? */
+static bool
+cred_groups_denied(const char *dir)
+{
+	char *text = sys_proc_read(base_fmt("%s/setgroups", dir));
+
+	return text && !strncmp(text, "deny", 4);
+}
+
+static const char *
+cred_unmapped(int e)
+{
+	return e == EINVAL ? " (hint: not mapped in the user namespace?)" : "";
+}
+
 /* Groups first and users last, for each step takes away the right to do the
  * one before; capabilities survive the change by PR_SET_KEEPCAPS. The raw
  * calls: C libraries wrap them in signals to other threads. */
@@ -7108,13 +7649,19 @@ cred_ids(const struct spec_process *p)
 
 	if (uid && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
 		err_die("keep capabilities:");
+	/* An ordinary user may not drop groups: those of the caller stay. */
 	if (syscall(PORT_SETGROUPS, u ? u->groups.n : 0,
-		u ? u->groups.v : NULL) < 0)
-		err_die("set additional groups:");
+		u ? u->groups.v : NULL) < 0 &&
+	    (errno != EPERM || (u && u->groups.n) ||
+		!cred_groups_denied("self")))
+		err_die("set additional groups%s:",
+		    errno == EPERM ? " (hint: gidMappings by newgidmap allow "
+				     "them)" :
+				     "");
 	if (syscall(PORT_SETRESGID, gid, gid, gid) < 0)
-		err_die("set gid %u:", gid);
+		err_die("set gid %u%s:", gid, cred_unmapped(errno));
 	if (syscall(PORT_SETRESUID, uid, uid, uid) < 0)
-		err_die("set uid %u:", uid);
+		err_die("set uid %u%s:", uid, cred_unmapped(errno));
 }
 
 static void
@@ -7210,9 +7757,11 @@ cred_expect_ids(char *status, const char *key, uint64_t want)
 		err_die("check: no %s", key);
 }
 
-/* As many groups, each of them asked for: the kernel prints them sorted. */
+/* As many groups, each of them asked for: the kernel prints them sorted. map:
+ * of the user namespace of which want are ids. */
 static void
-cred_expect_groups(char *status, const struct spec_ids *want)
+cred_expect_groups(
+    char *status, const struct spec_ids *want, const struct spec_list *map)
 {
 	char *line = cred_status_line(status, "Groups"), *field;
 	uint64_t v;
@@ -7221,8 +7770,9 @@ cred_expect_groups(char *status, const struct spec_ids *want)
 	while (line && (field = base_cut(&line, "\t "))) {
 		if (base_number(field, UINT32_MAX, &v) < 0)
 			err_die("check: Groups is '%s'", field);
-		for (i = 0; i < want->n && want->v[i] != v; i++)
-			;
+		for (i = 0; i < want->n; i++)
+			if ((uint64_t)spec_map_id(map, want->v[i]) == v)
+				break;
 		if (i == want->n)
 			err_die("check: group %s was not asked for", field);
 		n++;
@@ -7231,23 +7781,50 @@ cred_expect_groups(char *status, const struct spec_ids *want)
 		err_die("check: %zu groups, not %zu", n, want->n);
 }
 
+/* The capabilities that a process has from the start: all there are in a new
+ * user namespace, else ours. */
+static uint64_t
+cred_given(bool userns)
+{
+	uint64_t all = 0;
+	unsigned long cap;
+
+	if (!userns)
+		return cred_have();
+	for (cap = 0; cap < 64; cap++)
+		if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) >= 0)
+			all |= (uint64_t)1 << cap;
+	return all;
+}
+
 /* The last gate: the child that waits to execute the program is what was
  * asked for. Read from outside, so that nothing that happened to the child
- * can spoil the look. filtered: its filter is loaded already. */
+ * can spoil the look. had: what cred_given() says. userns: it has a user
+ * namespace, then its ids are others here. filtered: its filter is loaded. */
 static void
-cred_verify(
-    pid_t pid, const struct spec_process *p, uint64_t had, bool filtered)
+cred_verify(pid_t pid, const struct spec_process *p, uint64_t had, bool userns,
+    bool filtered)
 {
 	static const struct spec_ids none = { 0 };
+	static struct spec_idmap same = { .size.v = UINT32_MAX };
 	const struct spec_user *u = p->user;
 	struct spec_caps c = cred_want(p, had);
-	char *status = sys_proc_read(base_fmt("%d/status", (int)pid));
+	struct spec_list uids = { &same, 1 }, gids = uids;
+	char *dir = base_fmt("%d", (int)pid);
+	char *status = sys_proc_read(base_fmt("%s/status", dir));
 
 	if (!status)
 		err_die("check: read status of the container:");
-	cred_expect_ids(status, "Uid", u ? (uint64_t)u->uid.v : 0);
-	cred_expect_ids(status, "Gid", u ? (uint64_t)u->gid.v : 0);
-	cred_expect_groups(status, u ? &u->groups : &none);
+	if (userns) {
+		uids = ns_read_map(pid, "uid_map");
+		gids = ns_read_map(pid, "gid_map");
+	}
+	cred_expect_ids(
+	    status, "Uid", (uint64_t)spec_map_id(&uids, u ? u->uid.v : 0));
+	cred_expect_ids(
+	    status, "Gid", (uint64_t)spec_map_id(&gids, u ? u->gid.v : 0));
+	if (!userns || !cred_groups_denied(dir))
+		cred_expect_groups(status, u ? &u->groups : &none, &gids);
 	cred_expect_hex(status, "CapInh", c.inheritable);
 	cred_expect_hex(status, "CapPrm", c.permitted);
 	cred_expect_hex(status, "CapEff", c.effective);
@@ -7259,6 +7836,24 @@ cred_verify(
 		cred_expect_hex(status, "NoNewPrivs", 1);
 	if (filtered && cred_status_line(status, "Seccomp"))
 		cred_expect_hex(status, "Seccomp", 2);
+}
+
+/* The parent writes it: to lower it takes rights that no user namespace has.
+ * False when it may not, and it is not so already. */
+static bool
+cred_try_oom(pid_t pid, const struct spec_process *p)
+{
+	const struct spec_int *adj = &p->oom_score_adj;
+	char *file = base_fmt("%d/oom_score_adj", (int)pid), *now;
+	char *want = base_fmt("%lld", (long long)adj->v);
+	int e;
+
+	if (!adj->set || sys_proc_write(file, want) == 0)
+		return true;
+	e = errno;
+	now = sys_proc_read(file);
+	errno = e;
+	return now && !strcmp(base_cut(&now, "\n"), want);
 }
 
 /* == 18 SCMP =========================================== scmp_ =============
@@ -7804,8 +8399,8 @@ hook_any(const struct spec *s, enum tab_hook_index which)
  *
  *   parent                                          child
  *     | clone ------------------------------------->  |
- *     | puts it into its cgroups                      | waits only if it needs
- *     | -- PLACED ---------------------------------->  | a cgroup namespace
+ *     | maps its ids, puts it into its cgroups        | waits only if it has
+ *     | -- PLACED ---------------------------------->  | those to wait for
  *     |                                               | file system
  *     | <------------------------------ TTY + fd ----  | if terminal
  *     | <------------------------------- HOOKS ------  | if there are hooks
@@ -7817,9 +8412,19 @@ hook_any(const struct spec *s, enum tab_hook_index which)
  *     | -- GO -------------------------------------->  | create: waits in FIFO
  *     | <----------------- end of file: execve worked  |
  *
+ * Where namespaces are joined, or time is one of them, a stage comes first:
+ *
+ *     | clone ----------------> stage                 |
+ *     | maps its ids              | waits only if it made a user namespace
+ *     | -- MAPPED ------------->  | joins, makes the time namespace
+ *     |                           | clone ----------> |
+ *     | <------- STAGED + pid --  | exit              |
+ *
  * At any time the child may send NOTE, or FAIL as its last word.
  */
 enum sync_kind {
+	MSG_MAPPED,
+	MSG_STAGED,
 	MSG_PLACED,
 	MSG_TTY,
 	MSG_HOOKS,
@@ -7831,8 +8436,8 @@ enum sync_kind {
 	MSG_EOF
 };
 
-static const char *const sync_name[] = { "placed", "tty", "hooks", "hooked",
-	"ready", "go", "note", "fail", "end of file" };
+static const char *const sync_name[] = { "mapped", "staged", "placed", "tty",
+	"hooks", "hooked", "ready", "go", "note", "fail", "end of file" };
 
 struct sync_msg {
 	uint32_t kind;
@@ -7903,13 +8508,21 @@ struct init {
 	char **env;
 	int preserve; /* descriptors 3.. to keep open */
 	bool keyring;
-	bool placed;    /* wait until we are in our cgroups */
+	bool placed;     /* wait until we are mapped and in our cgroups */
+	bool userns;     /* we have a user namespace, new or joined */
+	bool dumpable;   /* until our ids are mapped by an ordinary user */
+	bool staged;     /* the stage clones us, all is joined by then */
+	bool stage_user; /* it makes the user namespace */
+	unsigned clone_flags;
+	int cgroup;     /* to be born in, or -1 */
 	int join_pidfd; /* exec: whose namespaces to join */
 	unsigned join;
 	int join_fds[NS_COUNT];
-	int drop[4];       /* the parent's descriptors: closed at birth */
-	int sock;          /* to the parent */
-	int start, report; /* FIFOs of create, or -1 */
+	struct ns_id ours[NS_COUNT],
+	    want[NS_COUNT]; /* what the gate compares */
+	int drop[3];        /* the parent's descriptors: closed at birth */
+	int sock;           /* to the parent */
+	int start, report;  /* FIFOs of create, or -1 */
 	struct fs fs;
 	size_t at; /* next step of the plan */
 	struct tty tty;
@@ -7957,16 +8570,12 @@ init_tell(const struct init *in, enum sync_kind kind, const char *text, int fd)
 		err_exit(1);
 }
 
-/* The state directory's lock must not live on in init, and no directory of the
- * host may stay open where the container could come by it. */
+/* We go when the parent goes. A change of ids makes the kernel forget it. */
 static void
-init_orphan(struct init *in)
+init_watch(struct init *in)
 {
 	struct pollfd p = { .fd = in->sock };
-	size_t i;
 
-	for (i = 0; i < LEN(in->drop); i++)
-		sys_close(&in->drop[i]);
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) < 0)
 		err_die("set parent death signal:");
 	/* It may have died before that: then its end of the socket is closed. */
@@ -7974,20 +8583,61 @@ init_orphan(struct init *in)
 		err_exit(1);
 }
 
+/* The state directory's lock must not live on in init, and no directory of the
+ * host may stay open where the container could come by it. */
+static void
+init_orphan(struct init *in)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(in->drop); i++)
+		sys_close(&in->drop[i]);
+	sys_close(&in->cgroup);
+	init_watch(in);
+}
+
 static void
 init_placed(struct init *in)
 {
 	if (in->placed)
 		init_expect(in, MSG_PLACED);
+	if (in->dumpable && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		err_die("make undumpable:");
 	if (in->plan && in->plan->cgroupns && unshare(PORT_CLONE_NEWCGROUP) < 0)
 		err_die("unshare cgroup namespace:");
 }
 
+/* exec into a container without a user namespace: no stage is needed, for the
+ * parent could join the pid namespace for us. */
 static void
 init_join(struct init *in)
 {
-	ns_join(in->join_pidfd, in->join, in->join_fds);
+	if (!in->staged)
+		ns_join(in->join_pidfd, in->join, in->join_fds);
 	sys_close(&in->join_pidfd);
+}
+
+/* The host's files that become part of the container are opened as the user
+ * who called us, who may go where the container's root may not. */
+static void
+init_sources(struct init *in)
+{
+	in->fs.plan = in->plan;
+	in->fs.root = in->fs.scratch = in->fs.parent = in->fs.console = -1;
+	in->fs.host = -1;
+	in->fs.empty_dir = in->fs.empty_file = -1;
+	base_set_init(&in->fs.absent, in->plan->nsteps);
+	if (in->userns && spec_new_ns(in->spec, NS_MNT))
+		fs_open_early(&in->fs);
+}
+
+static void
+init_root(struct init *in)
+{
+	if (!in->userns)
+		return;
+	ns_become_root();
+	init_watch(in);
 }
 
 /* Not a stdin, stdout or stderr: the container's own are kept. */
@@ -8021,16 +8671,6 @@ init_procfs(struct init *in)
 	}
 	sys_close(&sys_procfd);
 	sys_procfd = own;
-}
-
-static void
-init_oom(struct init *in)
-{
-	const struct spec_int *adj = &in->process->oom_score_adj;
-
-	if (adj->set && sys_proc_write("self/oom_score_adj",
-			    base_fmt("%lld", (long long)adj->v)) < 0)
-		err_die("set oomScoreAdj to %lld:", (long long)adj->v);
 }
 
 static void
@@ -8084,11 +8724,6 @@ init_sysctl(struct init *in)
 static void
 init_filesystem(struct init *in)
 {
-	in->fs.plan = in->plan;
-	in->fs.root = in->fs.scratch = in->fs.parent = in->fs.console = -1;
-	in->fs.host = -1;
-	in->fs.empty_dir = in->fs.empty_file = -1;
-	base_set_init(&in->fs.absent, in->plan->nsteps);
 	umask(0);
 	if (!in->process->terminal) {
 		fs_apply(&in->fs, &in->at, OP_PIVOT);
@@ -8223,7 +8858,8 @@ init_credentials(struct init *in)
 	struct spec_caps want = cred_want(in->process, cred_have());
 
 	cred_drop_bounding(want.bounding);
-	cred_rlimits(in->process, true);
+	if (!in->userns)
+		cred_rlimits(0, in->process, true);
 	cred_ids(in->process);
 	if (in->process->no_new_privileges &&
 	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
@@ -8339,12 +8975,22 @@ init_lookup(struct init *in)
 	err_die("exec: \"%s\": executable file not found in $PATH", name);
 }
 
+/* The flags of all namespaces that are made for the container. */
+static unsigned
+init_new_ns(const struct plan *p)
+{
+	return p->clone_flags | (p->cgroupns ? tab_ns[NS_CGROUP].flag : 0);
+}
+
 /* The gate, the part that only we can see. */
 static void
 init_verify(struct init *in)
 {
-	if (in->plan)
+	if (in->plan) {
 		fs_verify(&in->fs);
+		ns_verify(
+		    init_new_ns(in->plan), in->ours, in->plan->join, in->want);
+	}
 	if (getsid(0) != getpid())
 		err_die("check: not the leader of a session");
 	sys_close(&in->fs.root);
@@ -8403,7 +9049,7 @@ init_start_hooks(struct init *in)
 static void
 init_limits(struct init *in)
 {
-	cred_rlimits(in->process, false);
+	cred_rlimits(0, in->process, false);
 }
 
 /* Nothing of ours stays open but the channel for a failing execve, which is
@@ -8453,9 +9099,10 @@ static const struct init_step init_steps[] = {
 	{ "orphan",      init_orphan,      "first: nothing may outlive a dead parent" },
 	{ "cgroup",      init_placed,      "a cgroup namespace begins where we are placed" },
 	{ "session",     init_session,     "before a terminal, away from the caller's" },
-	{ "keyring",     init_keyring,     "while we are still root of the host" },
+	{ "sources",     init_sources,     "as the caller, who may read his bundle" },
+	{ "root",        init_root,        "files of the container are made by its root" },
+	{ "keyring",     init_keyring,     "owned by an id that exec has, too" },
 	{ "procfs",      init_procfs,      "before anything of the container is touched" },
-	{ "oom",         init_oom,         "lowering needs the host's privileges" },
 	{ "network",     init_network,     "needs CAP_NET_ADMIN" },
 	{ "names",       init_names,       "needs CAP_SYS_ADMIN" },
 	{ "sysctl",      init_sysctl,      "before /proc/sys is read-only" },
@@ -8486,8 +9133,8 @@ static const struct init_step init_exec_steps[] = {
 	{ "orphan",      init_orphan,      "first: nothing may outlive a dead parent" },
 	{ "cgroup",      init_placed,      "limits hold before anything runs" },
 	{ "session",     init_session,     "before a terminal, away from the caller's" },
-	{ "oom",         init_oom,         "the host's procfs is still ours" },
 	{ "join",        init_join,        "from here on we are in the container" },
+	{ "root",        init_root,        "of the user namespace, if there is one" },
 	{ "procfs",      init_procfs,      "of the pid namespace just joined" },
 	{ "keyring",     init_keyring,     "the container's, by name" },
 	{ "pty",         init_terminal,    "from the container's devpts" },
@@ -8510,12 +9157,11 @@ static const struct init_step init_exec_steps[] = {
 };
 /* clang-format on */
 
-/* The child's life. Every failure in here goes to the parent. */
+/* Work through a table that ends in a step which does not return. Every
+ * failure in here goes to the parent. */
 NORETURN static void
-init_main(struct init *in)
+init_run(struct init *in, const struct init_step *step)
 {
-	const struct init_step *step = in->plan ? init_steps : init_exec_steps;
-
 	init_channel = in->sock;
 	init_channel_is_fifo = false;
 	err.send = init_send;
@@ -8525,6 +9171,72 @@ init_main(struct init *in)
 		err_debug("init: %s", step->name);
 		step->fn(in);
 	}
+}
+
+/* The child's life. */
+NORETURN static void
+init_main(struct init *in)
+{
+	init_run(in, in->plan ? init_steps : init_exec_steps);
+}
+
+/* ---- the stage ---- */
+
+/* A process that goes ahead where the container joins namespaces or has a time
+ * namespace: what must be entered or made before the clone, and by nobody who
+ * lives on. The container's process is its sibling, so that our parent is its
+ * parent, too. */
+static void
+init_stage_user(struct init *in)
+{
+	if (in->stage_user)
+		init_expect(in, MSG_MAPPED);
+}
+
+static void
+init_stage_join(struct init *in)
+{
+	ns_join(in->join_pidfd, in->join, in->join_fds);
+}
+
+static void
+init_stage_time(struct init *in)
+{
+	if (in->plan && (in->plan->clone_flags & tab_ns[NS_TIME].flag))
+		ns_new_time(in->plan->time_offsets);
+}
+
+static void
+init_stage_clone(struct init *in)
+{
+	size_t i;
+	bool born;
+	pid_t pid = ns_clone(in->clone_flags | CLONE_PARENT, in->cgroup, &born);
+
+	if (pid == 0) {
+		for (i = 0; i < NS_COUNT; i++)
+			sys_close(&in->join_fds[i]);
+		init_main(in);
+	}
+	init_tell(in, MSG_STAGED,
+	    base_fmt("%d%s", (int)pid, born ? " born" : ""), -1);
+	err_exit(0);
+}
+
+/* clang-format off */
+static const struct init_step init_stage_steps[] = {
+	{ "watch",       init_watch,       "first: nothing may outlive a dead parent" },
+	{ "user",        init_stage_user,  "without its ids we have no rights in it" },
+	{ "join",        init_stage_join,  "what is new belongs to the user namespace joined" },
+	{ "time",        init_stage_time,  "offsets are set before anyone is in it" },
+	{ "clone",       init_stage_clone, "" },
+};
+/* clang-format on */
+
+NORETURN static void
+init_stage(struct init *in)
+{
+	init_run(in, init_stage_steps);
 }
 
 /* == 22 RUN ============================================= run_ ==== [order][wire]
@@ -8812,47 +9524,193 @@ run_tell(struct run *r, enum sync_kind kind)
 	err_die("tell the child '%s':", sync_name[kind]);
 }
 
-/* Clone the child and put it into its cgroups. It is not dumpable: nobody in
- * a namespace that it joins may look into it (CVE-2016-9962). */
+/* By a helper of the host that may do what we may not: newuidmap, newgidmap
+ * (shadow), which look into /etc/subuid and /etc/subgid. Never by $PATH, it
+ * is the caller's. */
 static void
-run_clone(struct run *r, unsigned flags, int cgroup)
+run_new_map(const char *name, pid_t pid, const struct spec_list *maps)
 {
+	static const char *const dirs[] = { "/usr/bin", "/bin", "/usr/sbin",
+		"/sbin", "/usr/local/bin" };
+	static char *no_env[] = { NULL };
+	static const struct text nothing = { 0 };
+	const struct spec_idmap *m = maps->p;
+	struct spec_hook helper = { .args = base_array(
+					maps->n * 3 + 3, sizeof *helper.args) };
+	struct hook_run h = { .hook = &helper,
+		.state = &nothing,
+		.env = no_env,
+		.cwd = "/",
+		.signals = -1,
+		.root = -1 };
+	char **a = helper.args, *why;
+	size_t i;
+
+	for (i = 0; i < LEN(dirs) && !helper.path; i++) {
+		why = base_fmt("%s/%s", dirs[i], name);
+		if (faccessat(AT_FDCWD, why, X_OK, 0) == 0)
+			helper.path = why;
+	}
+	if (!helper.path)
+		err_die(
+		    "more than our own id is mapped, and there is no %s", name);
+	*a++ = base_dup(name);
+	*a++ = base_fmt("%d", (int)pid);
+	for (i = 0; i < maps->n; i++) {
+		*a++ = base_fmt("%lld", (long long)m[i].container.v);
+		*a++ = base_fmt("%lld", (long long)m[i].host.v);
+		*a++ = base_fmt("%lld", (long long)m[i].size.v);
+	}
+	why = hook_try(&h);
+	if (why)
+		err_die("%s: %s", helper.path, why);
+}
+
+/* Without the right to set ids only our own one may be mapped. */
+static bool
+run_may_map(
+    const struct run *r, const struct spec_list *maps, int cap, unsigned id)
+{
+	const struct spec_idmap *m = maps->p;
+
+	return (r->have >> cap & 1) ||
+	       (maps->n == 1 && m->size.v == 1 && m->host.v == (int64_t)id);
+}
+
+/* Map the ids of the new user namespace that pid is in. An ordinary user must
+ * give up setgroups(2) first, which would take groups away that deny things
+ * (CVE-2014-8989); newgidmap sees to that itself. */
+static void
+run_map(struct run *r, pid_t pid)
+{
+	const struct spec_linux *l = r->spec->linux_;
+
+	if (run_may_map(r, &l->uids, 7, sys_euid()))
+		ns_write_map(pid, "uid_map", &l->uids);
+	else
+		run_new_map("newuidmap", pid, &l->uids);
+	if (!run_may_map(r, &l->gids, 6, getegid())) {
+		run_new_map("newgidmap", pid, &l->gids);
+		return;
+	}
+	if (!(r->have >> 6 & 1) &&
+	    sys_proc_write(base_fmt("%d/setgroups", (int)pid), "deny") < 0 &&
+	    errno != ENOENT) /* Linux < 3.19 */
+		err_die("deny setgroups:");
+	ns_write_map(pid, "gid_map", &l->gids);
+}
+
+/* What takes the caller's rights, for a child that may have none out here. */
+static void
+run_privileges(const struct run *r)
+{
+	const struct spec_process *p = r->init.process;
+
+	if (!cred_try_oom(r->pid, p)) {
+		if (r->plan || errno != EACCES)
+			err_die("set oomScoreAdj to %lld:",
+			    (long long)p->oom_score_adj.v);
+		err_note("oomScoreAdj is the caller's: an ordinary user's exec "
+			 "may not set it");
+	}
+	if (r->init.userns)
+		cred_rlimits(r->pid, p, true);
+}
+
+/* The stage is done: which process it has cloned, and whether that was born
+ * in its cgroup. */
+static bool
+run_await_stage(struct run *r)
+{
+	struct sync_msg m = { .kind = MSG_EOF };
+	struct pollfd p = { .fd = r->sock, .events = POLLIN };
+	char *text, *word;
+	int status, fd;
+	uint64_t pid;
+
+	if (r->init.stage_user) {
+		run_map(r, r->pid);
+		run_tell(r, MSG_MAPPED);
+	}
+	r->reaped = sys_waitpid(r->pid, &status) == r->pid;
+	if (poll(&p, 1, 0) <= 0 ||
+	    sync_recv(r->sock, -1, &m, &fd) != MSG_STAGED)
+		err_die("the process that joins namespaces ended without a "
+			"word");
+	text = m.text;
+	word = base_cut(&text, " ");
+	if (!word || base_number(word, INT_MAX, &pid) < 0)
+		err_die("broken message from the other side");
+	r->pid = (pid_t)pid;
+	r->reaped = false;
+	return text && *text;
+}
+
+/* The first process: the child, or a stage that clones it. */
+static bool
+run_clone_first(struct run *r)
+{
+	struct init *in = &r->init;
+	unsigned flags = in->clone_flags;
 	int pair[2];
 	bool born;
-	pid_t pid;
 
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		err_die("make undumpable:");
-	r->have = cred_have();
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		err_die("socketpair:");
-	r->init.sock = pair[1];
-	r->init.drop[0] = r->state.dir;
-	r->init.drop[1] = r->state.root;
-	r->init.drop[2] = r->signals;
-	r->init.drop[3] = cgroup;
-	pid = sys_clone(flags, cgroup, &born);
-	if (pid == 0) {
+	in->sock = pair[1];
+	if (in->stage_user)
+		in->clone_flags &= ~tab_ns[NS_USER].flag;
+	if (in->staged)
+		flags &= in->stage_user ? tab_ns[NS_USER].flag : 0;
+	r->pid = ns_clone(flags, in->staged ? -1 : in->cgroup, &born);
+	if (r->pid == 0) {
 		close(pair[0]);
-		init_main(&r->init);
+		if (in->staged)
+			init_stage(in);
+		init_main(in);
 	}
-	if (pid < 0)
-		err_die("clone the container's process%s:",
-		    errno == EINVAL ?
-			" (hint: a namespace that the kernel lacks? "
-			"CONFIG_NAMESPACES and its *_NS options)" :
-		    errno == EPERM ? " (hint: needs root)" :
-				     "");
 	close(pair[1]);
 	r->sock = pair[0];
-	r->pid = pid;
-	r->pidfd = sys_pidfd_open(pid);
+	return born;
+}
+
+/* Clone the child, map its ids and put it into its cgroups. It is not
+ * dumpable: nobody in a namespace that it joins may look into it
+ * (CVE-2016-9962). Only an ordinary user must be able to write its maps; it is
+ * alone in its namespaces then. */
+static void
+run_clone(struct run *r, int cgroup)
+{
+	struct init *in = &r->init;
+	bool born, fresh = in->clone_flags & tab_ns[NS_USER].flag;
+	size_t i;
+
+	r->have = cred_have();
+	in->dumpable = fresh && sys_euid() != 0;
+	if (prctl(PR_SET_DUMPABLE, in->dumpable, 0, 0, 0) < 0)
+		err_die("make undumpable:");
+	in->placed |= in->staged || fresh;
+	in->drop[0] = r->state.dir;
+	in->drop[1] = r->state.root;
+	in->drop[2] = r->signals;
+	in->cgroup = cgroup;
+	born = run_clone_first(r);
 	err_undo(run_kill_child, r);
+	if (in->staged)
+		born = run_await_stage(r);
+	for (i = 0; i < NS_COUNT; i++)
+		sys_close(&in->join_fds[i]);
+	r->pidfd = sys_pidfd_open(r->pid);
+	if (fresh && !in->stage_user)
+		run_map(r, r->pid);
+	if (in->userns)
+		r->have = cred_given(true);
+	run_privileges(r);
 	if (r->plan)
-		cg_place(r->plan, pid, born);
+		cg_place(r->plan, r->pid, born);
 	else
-		cg_enter_all(r->state.cgroups, pid);
-	if (r->init.placed)
+		cg_enter_all(r->state.cgroups, r->pid);
+	if (in->placed)
 		run_tell(r, MSG_PLACED);
 }
 
@@ -9000,7 +9858,7 @@ run_fill_state(struct run *r)
 	if (!st->owner_start.v)
 		err_die("read own start time:");
 	st->uid.v = sys_euid();
-	st->private_pid = spec_ns(r->spec, NS_PID) != NULL;
+	st->private_pid = spec_new_ns(r->spec, NS_PID);
 	st->hooks = hook_any(r->spec, HOOK_POSTSTART) ||
 		    hook_any(r->spec, HOOK_POSTSTOP);
 	st->keyring = !r->opts->no_new_keyring;
@@ -9062,10 +9920,35 @@ run_fill_init(struct run *r)
 	in->placed =
 	    r->plan->cgroupns || hook_any(r->spec, HOOK_CREATE_CONTAINER);
 	in->join_pidfd = -1;
+	in->join = r->plan->join;
+	in->staged = r->plan->stage;
+	in->stage_user = r->plan->stage_user;
+	in->userns = spec_ns(r->spec, NS_USER) != NULL;
+	in->clone_flags = r->plan->clone_flags & ~tab_ns[NS_TIME].flag;
+	ns_look("self", init_new_ns(r->plan), in->ours);
 	in->filter = scmp_compile(r->spec);
 	in->env = r->spec->process->env;
 	in->preserve = run_preserve(r->opts, true, &in->env);
 	in->env = run_environment(in->env);
+}
+
+/* A joined user namespace has its mappings; engines repeat them. */
+static void
+run_check_maps(const struct run *r)
+{
+	const struct spec_linux *l = r->spec->linux_;
+	const struct spec_ns *ns = spec_ns(r->spec, NS_USER);
+
+	if (!ns || !ns->path || (!l->uids.n && !l->gids.n))
+		return;
+	if (!ns_same_map(r->pid, "uid_map", &l->uids))
+		spec_die(r->spec, l, "uidMappings",
+		    "not those of the user namespace %s", ns->path);
+	if (!ns_same_map(r->pid, "gid_map", &l->gids))
+		spec_die(r->spec, l, "gidMappings",
+		    "not those of the user namespace %s", ns->path);
+	err_note("mappings are given for a user namespace that has them "
+		 "already");
 }
 
 /* The container exists and its init waits: recorded as phase. */
@@ -9075,10 +9958,9 @@ run_commit(struct run *r, const char *phase)
 	struct state *st = &r->state;
 	size_t i;
 
-	ns_verify(r->pid, r->plan->clone_flags |
-			      (r->plan->cgroupns ? tab_ns[NS_CGROUP].flag : 0));
-	cred_verify(r->pid, r->spec->process, r->have,
+	cred_verify(r->pid, r->spec->process, r->have, r->init.userns,
 	    r->init.filter && !r->spec->process->no_new_privileges);
+	run_check_maps(r);
 	st->pid.v = r->pid;
 	st->start_time.v = (int64_t)sys_start_time(r->pid);
 	if (!st->start_time.v)
@@ -9115,6 +9997,8 @@ run_prepare(
 		json_die(&r->spec->json, 0, "'process' is missing");
 	run_check_console(
 	    o, r->spec->process->terminal, start_later || o->detach);
+	if (ns_open_paths(r->spec, r->init.join_fds, r->init.want))
+		spec_check(r->spec);
 	plan_probe(&host);
 	r->plan = plan_make(r->spec, &host, id, r->bundle);
 	run_fill_init(r);
@@ -9122,7 +10006,7 @@ run_prepare(
 	cg_make(r->plan);
 	cg_write_devices(r->plan);
 	cgroup = cg_open_v2(r->plan);
-	run_clone(r, r->plan->clone_flags, cgroup);
+	run_clone(r, cgroup);
 	sys_close(&cgroup);
 	run_until_ready(r);
 }
@@ -9729,29 +10613,37 @@ exec_process(struct run *r, char **args)
 	return p;
 }
 
-/* Join the pid namespace for the child, note the others for it. */
+/* Join the pid namespace for the child, note the others for it. Where there is
+ * a user namespace, it may be only in that that we have the right to: then a
+ * stage joins them all. */
 static void
 exec_namespaces(struct run *r, int pidfd)
 {
 	struct init *in = &r->init;
+	pid_t pid = (pid_t)r->state.pid.v;
+	const struct spec_ns *ns;
 	unsigned pid_flag = 0;
 	size_t i;
 
 	for (i = 0; i < NS_COUNT; i++) {
 		in->join_fds[i] = -1;
-		if (spec_ns(r->spec, (enum tab_ns_index)i))
+		ns = spec_ns(r->spec, (enum tab_ns_index)i);
+		if (ns && !(ns->path && ns_is_ours(pid, i)))
 			in->join |= tab_ns[i].flag;
 	}
-	pid_flag = in->join & tab_ns[NS_PID].flag;
-	in->join &= ~tab_ns[NS_PID].flag;
-	if (pid_flag && pidfd >= 0 && setns(pidfd, (int)pid_flag) == 0) {
-		in->join_pidfd = pidfd;
+	in->userns = in->staged = in->join & tab_ns[NS_USER].flag;
+	in->join_pidfd = pidfd;
+	if (!in->staged)
+		pid_flag = in->join & tab_ns[NS_PID].flag;
+	in->join &= ~pid_flag;
+	if (pid_flag && pidfd >= 0 && setns(pidfd, (int)pid_flag) == 0)
 		return;
-	}
 	/* Linux < 5.8: by the files of /proc. */
-	ns_open((pid_t)r->state.pid.v, in->join | pid_flag, in->join_fds);
+	ns_open(pid, in->join | pid_flag, in->join_fds);
 	if (!state_lives(&r->state.pid, &r->state.start_time))
 		err_die("cannot exec in a stopped container");
+	if (in->staged)
+		return;
 	in->join_pidfd = -1;
 	ns_join(-1, pid_flag, in->join_fds);
 	sys_close(&in->join_fds[NS_PID]);
@@ -9818,9 +10710,9 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	in->env = run_environment(in->env);
 	exec_cgroups(&r);
 	exec_namespaces(&r, pidfd);
-	run_clone(&r, 0, -1);
+	run_clone(&r, -1);
 	run_until_ready(&r);
-	cred_verify(r.pid, in->process, r.have,
+	cred_verify(r.pid, in->process, r.have, in->userns,
 	    in->filter && !in->process->no_new_privileges);
 	run_send_pidfd(&r);
 	run_write_pid_file(&r);
@@ -10423,8 +11315,7 @@ show_features(const struct run_opts *opts, char **argv)
 	json_put_open(&o, "linux", '{');
 	json_put_open(&o, "namespaces", '[');
 	for (i = 0; i < NS_COUNT; i++)
-		if (i != NS_USER && i != NS_TIME)
-			json_put_string(&o, NULL, tab_ns[i].name);
+		json_put_string(&o, NULL, tab_ns[i].name);
 	json_put_close(&o, ']');
 	json_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
 	json_put_open(&o, "cgroup", '{');
