@@ -1509,6 +1509,19 @@ sys_euid(void)
 	return (uid_t)getauxval(AT_EUID);
 }
 
+/* Are we in a user namespace? The first one maps every id to itself. */
+static bool
+sys_in_userns(void)
+{
+	char *map = sys_proc_read("self/uid_map"), *word;
+	uint64_t size = 0;
+
+	while (map && (word = base_cut(&map, " \n")))
+		if (*word)
+			base_number(word, UINT32_MAX, &size);
+	return size && size != UINT32_MAX;
+}
+
 static int
 sys_pidfd_open(pid_t pid)
 {
@@ -4216,6 +4229,7 @@ struct plan {
 	size_t nsteps, steps_cap;
 	struct plan_cgroup *cgroups;
 	size_t ncgroups;
+	bool rootless;     /* go on without cgroups that we may not make */
 	bool device_rules; /* a v1 devices hierarchy takes the rules */
 	bool any_device;   /* the deny-all rule is not enforced */
 };
@@ -4411,8 +4425,9 @@ plan_cgroups(struct plan *p, const struct host *host)
 }
 
 /* Device rules need a device controller. The bare deny rule that every
- * default bundle carries may go without one, for without CAP_MKNOD nothing
- * can be made that it would refuse; any other rule may not (design.md 7). */
+ * default bundle carries may go without one, for without CAP_MKNOD, or in a
+ * user namespace, nothing can be made that it would refuse; any other rule may
+ * not (design.md 7). */
 static void
 plan_device_rules(struct plan *p)
 {
@@ -4424,6 +4439,7 @@ plan_device_rules(struct plan *p)
 	if (!s->linux_ || !s->linux_->resources ||
 	    !s->linux_->resources->devices.n)
 		return;
+	p->device_rules = false;
 	for (i = 0; i < p->ncgroups; i++)
 		if (plan_has_word(p->cgroups[i].hier->controllers, "devices"))
 			p->device_rules = true;
@@ -4432,7 +4448,7 @@ plan_device_rules(struct plan *p)
 	r = s->linux_->resources->devices.p;
 	if (s->linux_->resources->devices.n == 1 && !r->allow &&
 	    (!r->type || *r->type == 'a') && r->major.v <= 0 &&
-	    r->minor.v <= 0 && !spec_may_mknod(c)) {
+	    r->minor.v <= 0 && (!spec_may_mknod(c) || spec_ns(s, NS_USER))) {
 		p->any_device = true;
 		err_note("no v1 device controller: the rule that denies all "
 			 "devices is not enforced");
@@ -5182,7 +5198,7 @@ state_roots(const char *given)
 		list[n++] = env;
 	list[n++] = STATEDIR;
 	env = getenv("XDG_RUNTIME_DIR");
-	if (sys_euid() != 0 && env && *env)
+	if (env && *env && (sys_euid() != 0 || sys_in_userns()))
 		list[n++] = base_fmt("%s/ocirt", env);
 	list[n++] = base_fmt("/dev/shm/ocirt-%u", (unsigned)sys_euid());
 	return list;
@@ -5973,8 +5989,12 @@ cg_make(struct plan *p)
 		undo[made++] = base_dup(p->cgroups[i].dir);
 		r = cg_try_mkdir(p->cgroups[i].dir,
 		    plan_has_word(p->cgroups[i].hier->controllers, "cpuset"));
-		if (r < 0 && sys_euid() != 0 &&
-		    !p->spec->linux_->cgroups_path &&
+		if (r == 1 && p->rootless &&
+		    faccessat(AT_FDCWD,
+			base_fmt("%s/cgroup.procs", p->cgroups[i].dir), W_OK,
+			AT_EACCESS) < 0)
+			r = -1;
+		if (r < 0 && p->rootless && !p->spec->linux_->cgroups_path &&
 		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
 			err_note("no cgroup is delegated to this user: "
 				 "running without");
@@ -5992,7 +6012,10 @@ cg_make(struct plan *p)
 		}
 		p->cgroups[kept++] = p->cgroups[i];
 	}
+	if (kept == p->ncgroups)
+		return;
 	p->ncgroups = kept;
+	plan_device_rules(p);
 }
 
 /* The cgroup2 directory a child can be born in, or -1. */
@@ -6824,6 +6847,29 @@ fs_tmpfs_data(const struct plan_step *st, int target)
 	    st->data ? "," : "", st->data ? st->data : "");
 }
 
+/* What the kernel means by its refusal, in a user namespace. */
+static const char *
+fs_mount_hint(const struct fs *fs, const struct plan_step *st, int e)
+{
+	if (!spec_ns(fs->plan->spec, NS_USER) || !st->type)
+		return "";
+	if (e == EINVAL && st->data && strstr(st->data, "id="))
+		return " (hint: is that id mapped in the user namespace?)";
+	if (e != EPERM)
+		return "";
+	if (!strcmp(st->type, "sysfs"))
+		return " (hint: in a user namespace it needs a new network "
+		       "namespace; or bind /sys)";
+	if (!strcmp(st->type, "mqueue"))
+		return " (hint: in a user namespace it needs a new ipc "
+		       "namespace)";
+	if (!strcmp(st->type, "proc"))
+		return " (hint: in a user namespace it needs a new pid "
+		       "namespace, and a /proc of the caller with nothing "
+		       "mounted over it)";
+	return " (hint: not to be mounted in a user namespace?)";
+}
+
 static void
 fs_do_mount(struct fs *fs, const struct plan_step *st)
 {
@@ -6846,8 +6892,9 @@ fs_do_mount(struct fs *fs, const struct plan_step *st)
 		if (errno == ENODEV)
 			err_die("the kernel has no file system type '%s'",
 			    st->type);
-		err_die("mount %s%s%s:", st->type ? st->type : "(remount)",
-		    data ? " with " : "", data ? data : "");
+		err_die("mount %s%s%s%s:", st->type ? st->type : "(remount)",
+		    data ? " with " : "", data ? data : "",
+		    fs_mount_hint(fs, st, errno));
 	}
 	fs_finish(fs, st, -1);
 }
@@ -9021,6 +9068,9 @@ init_wait_start(struct init *in)
 	init_channel = in->report;
 	init_channel_is_fifo = true;
 	sys_close(&in->sock);
+	/* exec must be able to find the namespaces of its own user's init. */
+	if (in->dumpable && prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) < 0)
+		err_die("make dumpable:");
 	do
 		n = read(in->start, &c, 1);
 	while (n < 0 && errno == EINTR);
@@ -9262,7 +9312,7 @@ struct run_opts {
 	char **env, **gids, **caps, **cgroup;
 	/* list, ps, plan, kill, delete */
 	const char *format;
-	bool quiet, all, force;
+	bool quiet, all, force, spec_rootless;
 };
 
 struct run {
@@ -9839,12 +9889,34 @@ run_write_pid_file(const struct run *r)
 
 /* ---- create and run ---- */
 
+/* An ordinary user, or a user namespace's root: what --rootless says, else
+ * what we are. */
+static bool
+run_is_rootless(const struct run_opts *o)
+{
+	const char *s = o->rootless;
+
+	if (!s || !*s || !strcmp(s, "auto"))
+		return sys_euid() != 0 || sys_in_userns();
+	return *s == 't' || *s == '1';
+}
+
+static void
+run_fill_cgroups(struct run *r)
+{
+	const struct plan *p = r->plan;
+	size_t i;
+
+	r->state.cgroups = base_array(p->ncgroups + 1, sizeof(char *));
+	for (i = 0; i < p->ncgroups; i++)
+		r->state.cgroups[i] = base_dup(p->cgroups[i].dir);
+}
+
 static void
 run_fill_state(struct run *r)
 {
 	struct state *st = &r->state;
 	struct timespec now;
-	size_t i;
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	st->version = SPEC_VERSION;
@@ -9864,9 +9936,7 @@ run_fill_state(struct run *r)
 	st->keyring = !r->opts->no_new_keyring;
 	st->any_device = r->plan->any_device;
 	st->annotations = r->spec->annotations;
-	st->cgroups = base_array(r->plan->ncgroups + 1, sizeof *st->cgroups);
-	for (i = 0; i < r->plan->ncgroups; i++)
-		st->cgroups[i] = base_dup(r->plan->cgroups[i].dir);
+	run_fill_cgroups(r);
 }
 
 /* A FIFO of the container's directory, open at both ends so that neither
@@ -10003,7 +10073,10 @@ run_prepare(
 	r->plan = plan_make(r->spec, &host, id, r->bundle);
 	run_fill_init(r);
 	run_journal(r, start_later);
+	r->plan->rootless = run_is_rootless(o);
 	cg_make(r->plan);
+	run_fill_cgroups(r);
+	r->state.any_device = r->plan->any_device;
 	cg_write_devices(r->plan);
 	cgroup = cg_open_v2(r->plan);
 	run_clone(r, cgroup);
@@ -10603,7 +10676,8 @@ exec_process(struct run *r, char **args)
 		if (o->label)
 			p->selinux = o->label;
 	}
-	if (r->state.any_device && spec_may_mknod(p->caps))
+	if (r->state.any_device && spec_may_mknod(p->caps) &&
+	    !spec_ns(r->spec, NS_USER))
 		err_die("CAP_MKNOD needs a device controller, which this "
 			"host has not mounted");
 	/* the container's, whatever the file says: E5 */
@@ -11159,8 +11233,7 @@ static const char show_template[] =
 "\t\t\t\t\"noexec\",\n"
 "\t\t\t\t\"newinstance\",\n"
 "\t\t\t\t\"ptmxmode=0666\",\n"
-"\t\t\t\t\"mode=0620\",\n"
-"\t\t\t\t\"gid=5\"\n"
+"\t\t\t\t\"mode=0620\"%s\n"
 "\t\t\t]\n"
 "\t\t},\n"
 "\t\t{\n"
@@ -11187,9 +11260,7 @@ static const char show_template[] =
 "\t\t},\n"
 "\t\t{\n"
 "\t\t\t\"destination\": \"/sys\",\n"
-"\t\t\t\"type\": \"sysfs\",\n"
-"\t\t\t\"source\": \"sysfs\",\n"
-"\t\t\t\"options\": [\n"
+"%s"
 "\t\t\t\t\"nosuid\",\n"
 "\t\t\t\t\"noexec\",\n"
 "\t\t\t\t\"nodev\",\n"
@@ -11210,20 +11281,13 @@ static const char show_template[] =
 "\t\t}\n"
 "\t],\n"
 "\t\"linux\": {\n"
-"\t\t\"resources\": {\n"
-"\t\t\t\"devices\": [\n"
-"\t\t\t\t{\n"
-"\t\t\t\t\t\"allow\": false,\n"
-"\t\t\t\t\t\"access\": \"rwm\"\n"
-"\t\t\t\t}\n"
-"\t\t\t]\n"
-"\t\t},\n"
+"%s"
 "\t\t\"namespaces\": [\n"
 "\t\t\t{\n"
 "\t\t\t\t\"type\": \"pid\"\n"
 "\t\t\t},\n"
 "\t\t\t{\n"
-"\t\t\t\t\"type\": \"network\"\n"
+"\t\t\t\t\"type\": \"%s\"\n"
 "\t\t\t},\n"
 "\t\t\t{\n"
 "\t\t\t\t\"type\": \"ipc\"\n"
@@ -11256,9 +11320,49 @@ static const char show_template[] =
 "\t\t]\n"
 "\t}\n"
 "}\n";
+
+static const char show_template_sys[] =
+"\t\t\t\"type\": \"sysfs\",\n"
+"\t\t\t\"source\": \"sysfs\",\n"
+"\t\t\t\"options\": [\n";
+
+static const char show_template_user_sys[] =
+"\t\t\t\"type\": \"none\",\n"
+"\t\t\t\"source\": \"/sys\",\n"
+"\t\t\t\"options\": [\n"
+"\t\t\t\t\"rbind\",\n";
+
+static const char show_template_resources[] =
+"\t\t\"resources\": {\n"
+"\t\t\t\"devices\": [\n"
+"\t\t\t\t{\n"
+"\t\t\t\t\t\"allow\": false,\n"
+"\t\t\t\t\t\"access\": \"rwm\"\n"
+"\t\t\t\t}\n"
+"\t\t\t]\n"
+"\t\t},\n";
+
+static const char show_template_maps[] =
+"\t\t\"uidMappings\": [\n"
+"\t\t\t{\n"
+"\t\t\t\t\"containerID\": 0,\n"
+"\t\t\t\t\"hostID\": %u,\n"
+"\t\t\t\t\"size\": 1\n"
+"\t\t\t}\n"
+"\t\t],\n"
+"\t\t\"gidMappings\": [\n"
+"\t\t\t{\n"
+"\t\t\t\t\"containerID\": 0,\n"
+"\t\t\t\t\"hostID\": %u,\n"
+"\t\t\t\t\"size\": 1\n"
+"\t\t\t}\n"
+"\t\t],\n";
 /* clang-format on */
 
-/* Where a v2 host shows cgroups, a cgroup namespace is what hides the rest. */
+/* Where a v2 host shows cgroups, a cgroup namespace is what hides the rest.
+ * --rootless: for the user who calls us. He has no network devices to give
+ * away, so the host's network stays, and with it the host's sysfs; no gid 5
+ * for terminals; and no limits. */
 static int
 show_spec(const struct run_opts *o, char **argv)
 {
@@ -11266,13 +11370,17 @@ show_spec(const struct run_opts *o, char **argv)
 	char *file = o->bundle ? base_fmt("%s/config.json", o->bundle) :
 				 base_dup("config.json");
 	struct text t = { 0 };
-	bool v2;
+	bool v2, user = o->spec_rootless;
 	int fd;
 
 	(void)argv;
 	plan_probe(&host);
 	v2 = host.nhier == 1 && host.hier[0].v2 && host.cgroupns;
-	base_putf(&t, show_template,
+	base_putf(&t, show_template, user ? "" : ",\n\t\t\t\t\"gid=5\"",
+	    user ? show_template_user_sys : show_template_sys,
+	    user ? base_fmt(show_template_maps, sys_euid(), getegid()) :
+		   show_template_resources,
+	    user ? "user" : "network",
 	    v2 ? ",\n\t\t\t{\n\t\t\t\t\"type\": \"cgroup\"\n\t\t\t}" : "");
 	fd = sys_open(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
 	if (fd < 0 && errno == EEXIST)
@@ -11413,7 +11521,8 @@ static const struct cmd_option cmd_options[] = {
 	{ "debug",           0,  NULL,     OPT(O_BOOL,   debug),           C_GLOBAL, "say what is done, and all notes" },
 	{ "systemd-cgroup",  0,  NULL,     OPT(O_BOOL,   systemd_cgroup),  C_GLOBAL, "systemd makes the cgroups (not in this version)" },
 	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default) or systemd" },
-	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "accepted; what an ordinary user may do is found out" },
+	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "run without cgroups that may not be made (default auto)" },
+	{ "rootless",        0,  NULL,     OPT(O_BOOL,   spec_rootless),   C_SPEC, "for a container of the user who calls" },
 	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
 	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
 	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },

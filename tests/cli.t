@@ -171,7 +171,7 @@ delete force
 list format=json quiet
 ps format=json
 plan bundle=x format=text
-spec bundle=x
+spec bundle=x rootless
 END
 "$OCIRT" help man >"$T/man"
 "$OCIRT" help bash >"$T/bash"

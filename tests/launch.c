@@ -9,6 +9,7 @@
  *     -p                only the first processor
  *     -g N,N,...        additional groups
  *     -k NAME           a session keyring of that name
+ *     -U UID:GID        as that user, without other groups
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -61,6 +62,17 @@ set_groups(char *list)
 }
 
 static void
+become(const char *arg)
+{
+	unsigned uid, gid;
+
+	if (sscanf(arg, "%u:%u", &uid, &gid) != 2)
+		exit(99);
+	if (setgroups(0, NULL) < 0 || setgid(gid) < 0 || setuid(uid) < 0)
+		die("become user");
+}
+
+static void
 one_processor(void)
 {
 	cpu_set_t set;
@@ -77,7 +89,7 @@ main(int argc, char **argv)
 	int opt, closed[3] = { 0 }, i;
 	sigset_t all;
 
-	while ((opt = getopt(argc, argv, "+f:c:ibu:pg:k:")) != -1) {
+	while ((opt = getopt(argc, argv, "+f:c:ibu:pg:k:U:")) != -1) {
 		switch (opt) {
 		case 'f':
 			open_at(optarg);
@@ -104,6 +116,9 @@ main(int argc, char **argv)
 		case 'k':
 			if (syscall(SYS_keyctl, 1, optarg) < 0) /* JOIN */
 				die("keyctl");
+			break;
+		case 'U':
+			become(optarg);
 			break;
 		default:
 			return 99;
