@@ -236,6 +236,17 @@ struct port_mount_attr {
 	uint64_t attr_set, attr_clr, propagation, userns_fd;
 };
 
+/* linux/sched/types.h, as Linux 5.3 has it; older kernels take it as long as
+ * what they do not know is zero. */
+struct port_sched_attr {
+	uint32_t size, policy;
+	uint64_t flags;
+	int32_t nice;
+	uint32_t priority;
+	uint64_t runtime, deadline, period;
+	uint32_t util_min, util_max;
+};
+
 struct port_clone_args {
 	uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack,
 	    stack_size, tls, set_tid, set_tid_size, cgroup;
@@ -510,6 +521,45 @@ base_number(const char *s, uint64_t max, uint64_t *v)
 	if (r > max)
 		return -1;
 	*v = r;
+	return 0;
+}
+
+/* A set of small numbers, as processors and memory nodes are listed: the
+ * kernel's bitmap, and how many bits are set. */
+#define BASE_BITS 8192
+struct base_bits {
+	unsigned long word[BASE_BITS / (8 * sizeof(long))];
+	size_t n;
+};
+
+/* "0-3, 7" as cpuset(7) has it, blanks allowed around each part. -1 when s is
+ * no such list, runs backwards or names a number that no kernel has. */
+static int
+base_bits(const char *s, struct base_bits *set)
+{
+	const size_t bits = 8 * sizeof set->word[0];
+	char *copy = base_dup(s), *part, *end, *dash;
+	uint64_t a, b;
+
+	memset(set, 0, sizeof *set);
+	while (copy) {
+		part = copy + strspn(copy, " ");
+		if ((copy = strchr(part, ',')))
+			*copy++ = 0;
+		end = part + strlen(part);
+		while (end > part && end[-1] == ' ')
+			*--end = 0;
+		if ((dash = strchr(part, '-')))
+			*dash++ = 0;
+		if (base_number(part, BASE_BITS - 1, &a) < 0 ||
+		    base_number(dash ? dash : part, BASE_BITS - 1, &b) < 0 ||
+		    a > b)
+			return -1;
+		for (; a <= b; a++)
+			set->word[a / bits] |= 1ul << a % bits;
+	}
+	for (a = 0; a < BASE_BITS; a++)
+		set->n += set->word[a / bits] >> a % bits & 1;
 	return 0;
 }
 
@@ -2042,6 +2092,69 @@ static const char *const tab_hook[HOOK_COUNT] = {
 	[HOOK_POSTSTOP]         = "poststop",
 };
 
+/* process.scheduler, linux/sched.h and linux/sched/types.h */
+#define TAB_SCHED_OTHER    0
+#define TAB_SCHED_FIFO     1
+#define TAB_SCHED_RR       2
+#define TAB_SCHED_BATCH    3
+#define TAB_SCHED_DEADLINE 6
+#define TAB_SCHED_KEEP_PARAMS 0x10
+#define TAB_SCHED_UTIL_CLAMP  0x60
+
+static const struct word tab_sched[] = {
+	{ "SCHED_OTHER",    TAB_SCHED_OTHER    },
+	{ "SCHED_FIFO",     TAB_SCHED_FIFO     },
+	{ "SCHED_RR",       TAB_SCHED_RR       },
+	{ "SCHED_BATCH",    TAB_SCHED_BATCH    },
+	{ "SCHED_ISO",      4                  },
+	{ "SCHED_IDLE",     5                  },
+	{ "SCHED_DEADLINE", TAB_SCHED_DEADLINE },
+};
+
+static const struct word tab_schedflag[] = {
+	{ "SCHED_FLAG_RESET_ON_FORK",  0x01 },
+	{ "SCHED_FLAG_RECLAIM",        0x02 },
+	{ "SCHED_FLAG_DL_OVERRUN",     0x04 },
+	{ "SCHED_FLAG_KEEP_POLICY",    0x08 },
+	{ "SCHED_FLAG_KEEP_PARAMS",    TAB_SCHED_KEEP_PARAMS },
+	{ "SCHED_FLAG_UTIL_CLAMP_MIN", 0x20 },
+	{ "SCHED_FLAG_UTIL_CLAMP_MAX", 0x40 },
+};
+
+/* process.ioPriority, linux/ioprio.h */
+static const struct word tab_ioprio[] = {
+	{ "IOPRIO_CLASS_RT",   1 },
+	{ "IOPRIO_CLASS_BE",   2 },
+	{ "IOPRIO_CLASS_IDLE", 3 },
+};
+
+/* linux.personality, linux/personality.h */
+static const struct word tab_personality[] = {
+	{ "LINUX",   0x0000 },
+	{ "LINUX32", 0x0008 },
+};
+
+/* linux.memoryPolicy, linux/mempolicy.h; in the order of "ocirt features".
+ * Bits 1 << mode: which modes need a list of nodes, which cannot have one. */
+#define TAB_MPOL_NEEDS_NODES (1 << 2 | 1 << 3 | 1 << 5 | 1 << 6)
+#define TAB_MPOL_NO_NODES    (1 << 0 | 1 << 4)
+
+static const struct word tab_mpol[] = {
+	{ "MPOL_BIND",                2 },
+	{ "MPOL_DEFAULT",             0 },
+	{ "MPOL_INTERLEAVE",          3 },
+	{ "MPOL_LOCAL",               4 },
+	{ "MPOL_PREFERRED",           1 },
+	{ "MPOL_PREFERRED_MANY",      5 },
+	{ "MPOL_WEIGHTED_INTERLEAVE", 6 },
+};
+
+static const struct word tab_mpolflag[] = {
+	{ "MPOL_F_NUMA_BALANCING", 1 << 13 },
+	{ "MPOL_F_RELATIVE_NODES", 1 << 14 },
+	{ "MPOL_F_STATIC_NODES",   1 << 15 },
+};
+
 /* sysctls that belong to a namespace (threat T36): a prefix ending in '.' or
  * a whole key, and the namespace that must be the container's own. */
 static const struct tab_sysctl {
@@ -2814,20 +2927,21 @@ json_put_strings(struct json_out *o, const char *key, char *const *list)
  *         case is refused, for Go readers would take it (threat T69).
  */
 enum spec_type {
-	T_STR,  /* const char * */
-	T_BOOL, /* bool */
-	T_I64,  /* struct spec_int, signed */
-	T_ID,   /* struct spec_int: a uid or gid, never (uid_t)-1 */
-	T_U32,  /* struct spec_int */
-	T_U64,  /* struct spec_int */
-	T_WORD, /* struct spec_int: a word of a table */
-	T_STRS, /* char **, NULL at the end; NULL when absent */
-	T_IDS,  /* struct spec_ids */
-	T_CAPS, /* uint64_t, a bit each */
-	T_MAP,  /* struct spec_list of struct spec_pair */
-	T_OBJ,  /* pointer to a struct of its own; NULL when absent */
-	T_LIST, /* struct spec_list of structs */
-	T_OBJS, /* struct spec_list of structs with tok and key: an object */
+	T_STR,   /* const char * */
+	T_BOOL,  /* bool */
+	T_I64,   /* struct spec_int, signed */
+	T_ID,    /* struct spec_int: a uid or gid, never (uid_t)-1 */
+	T_U32,   /* struct spec_int */
+	T_U64,   /* struct spec_int */
+	T_WORD,  /* struct spec_int: a word of a table */
+	T_WORDS, /* uint64_t, what the words of a list stand for, or-ed */
+	T_STRS,  /* char **, NULL at the end; NULL when absent */
+	T_IDS,   /* struct spec_ids */
+	T_CAPS,  /* uint64_t, a bit each */
+	T_MAP,   /* struct spec_list of struct spec_pair */
+	T_OBJ,   /* pointer to a struct of its own; NULL when absent */
+	T_LIST,  /* struct spec_list of structs */
+	T_OBJS,  /* struct spec_list of structs with tok and key: an object */
 };
 
 enum {
@@ -2847,7 +2961,7 @@ struct spec_field {
 	int flags;
 	size_t at;
 	const struct spec_shape *shape; /* T_OBJ, T_LIST */
-	const struct word *words;       /* T_WORD */
+	const struct word *words;       /* T_WORD, T_WORDS */
 	size_t nwords;
 };
 
@@ -2903,15 +3017,13 @@ struct spec_rlimit {
 
 struct spec_scheduler {
 	int tok;
-	const char *policy;
-	char **flags;
-	struct spec_int nice, priority, runtime, deadline, period;
+	uint64_t flags;
+	struct spec_int policy, nice, priority, runtime, deadline, period;
 };
 
 struct spec_ioprio {
 	int tok;
-	const char *class;
-	struct spec_int priority;
+	struct spec_int class, priority;
 };
 
 struct spec_affinity {
@@ -3085,13 +3197,14 @@ struct spec_rdt {
 
 struct spec_mempolicy {
 	int tok;
-	const char *mode, *nodes;
-	char **flags;
+	uint64_t flags;
+	struct spec_int mode;
+	const char *nodes;
 };
 
 struct spec_personality {
 	int tok;
-	const char *domain;
+	struct spec_int domain;
 	char **flags;
 };
 
@@ -3124,6 +3237,7 @@ struct spec {
 #define FR(key, type, s, m)       { key, type, SPEC_REQUIRED, offsetof(struct s, m), NULL, NULL, 0 }
 #define FO(key, type, s, m, sh)   { key, type, 0, offsetof(struct s, m), &sh, NULL, 0 }
 #define FW(key, fl, s, m, tab)    { key, T_WORD, fl, offsetof(struct s, m), NULL, tab, LEN(tab) }
+#define FX(key, s, m, tab)        { key, T_WORDS, 0, offsetof(struct s, m), NULL, tab, LEN(tab) }
 #define FL(key, type, fl, s, m, sh) { key, type, fl, offsetof(struct s, m), sh, NULL, 0 }
 #define SHAPE(name, s, f)         static const struct spec_shape name = { f, LEN(f), sizeof(struct s) }
 
@@ -3164,10 +3278,10 @@ static const struct spec_field spec_f_rlimit[] = {
 SHAPE(spec_s_rlimit, spec_rlimit, spec_f_rlimit);
 
 static const struct spec_field spec_f_scheduler[] = {
-	FR("policy",   T_STR,  spec_scheduler, policy),
+	FW("policy",   SPEC_REQUIRED, spec_scheduler, policy, tab_sched),
 	F( "nice",     T_I64,  spec_scheduler, nice),
 	F( "priority", T_I64,  spec_scheduler, priority),
-	F( "flags",    T_STRS, spec_scheduler, flags),
+	FX("flags",    spec_scheduler, flags, tab_schedflag),
 	F( "runtime",  T_U64,  spec_scheduler, runtime),
 	F( "deadline", T_U64,  spec_scheduler, deadline),
 	F( "period",   T_U64,  spec_scheduler, period),
@@ -3175,7 +3289,7 @@ static const struct spec_field spec_f_scheduler[] = {
 SHAPE(spec_s_scheduler, spec_scheduler, spec_f_scheduler);
 
 static const struct spec_field spec_f_ioprio[] = {
-	FR("class",    T_STR, spec_ioprio, class),
+	FW("class",    SPEC_REQUIRED, spec_ioprio, class, tab_ioprio),
 	F( "priority", T_I64, spec_ioprio, priority),
 };
 SHAPE(spec_s_ioprio, spec_ioprio, spec_f_ioprio);
@@ -3206,9 +3320,9 @@ static const struct spec_field spec_f_process[] = {
 	F( "apparmorProfile", T_STR,  spec_process, apparmor),
 	F( "selinuxLabel",    T_STR,  spec_process, selinux),
 	F( "oomScoreAdj",     T_I64,  spec_process, oom_score_adj),
-	FL("scheduler",       T_OBJ,  SPEC_LATER, spec_process, scheduler, &spec_s_scheduler),
-	FL("ioPriority",      T_OBJ,  SPEC_LATER, spec_process, ioprio, &spec_s_ioprio),
-	FL("execCPUAffinity", T_OBJ,  SPEC_LATER, spec_process, affinity, &spec_s_affinity),
+	FO("scheduler",       T_OBJ,  spec_process, scheduler, spec_s_scheduler),
+	FO("ioPriority",      T_OBJ,  spec_process, ioprio, spec_s_ioprio),
+	FO("execCPUAffinity", T_OBJ,  spec_process, affinity, spec_s_affinity),
 };
 SHAPE(spec_s_process, spec_process, spec_f_process);
 
@@ -3408,14 +3522,14 @@ static const struct spec_field spec_f_rdt[] = {
 SHAPE(spec_s_rdt, spec_rdt, spec_f_rdt);
 
 static const struct spec_field spec_f_mempolicy[] = {
-	FR("mode",  T_STR,  spec_mempolicy, mode),
-	F( "nodes", T_STR,  spec_mempolicy, nodes),
-	F( "flags", T_STRS, spec_mempolicy, flags),
+	FW("mode",  SPEC_REQUIRED, spec_mempolicy, mode, tab_mpol),
+	F( "nodes", T_STR, spec_mempolicy, nodes),
+	FX("flags", spec_mempolicy, flags, tab_mpolflag),
 };
 SHAPE(spec_s_mempolicy, spec_mempolicy, spec_f_mempolicy);
 
 static const struct spec_field spec_f_personality[] = {
-	FR("domain", T_STR,  spec_personality, domain),
+	FW("domain", SPEC_REQUIRED, spec_personality, domain, tab_personality),
 	F( "flags",  T_STRS, spec_personality, flags),
 };
 SHAPE(spec_s_personality, spec_personality, spec_f_personality);
@@ -3436,8 +3550,8 @@ static const struct spec_field spec_f_linux[] = {
 	FO("timeOffsets",       T_OBJS, spec_linux, time_offsets, spec_s_time_offset),
 	FL("netDevices",        T_OBJS, SPEC_NEVER, spec_linux, netdevs, &spec_s_netdev),
 	FL("intelRdt",          T_OBJ,  SPEC_NEVER, spec_linux, rdt, &spec_s_rdt),
-	FL("memoryPolicy",      T_OBJ,  SPEC_LATER, spec_linux, mempolicy, &spec_s_mempolicy),
-	FL("personality",       T_OBJ,  SPEC_LATER, spec_linux, personality, &spec_s_personality),
+	FO("memoryPolicy",      T_OBJ,  spec_linux, mempolicy, spec_s_mempolicy),
+	FO("personality",       T_OBJ,  spec_linux, personality, spec_s_personality),
 };
 SHAPE(spec_s_linux, spec_linux, spec_f_linux);
 
@@ -3457,6 +3571,7 @@ SHAPE(spec_s_top, spec, spec_f_top);
 #undef FR
 #undef FO
 #undef FW
+#undef FX
 #undef FL
 #undef SHAPE
 /* clang-format on */
@@ -3541,6 +3656,23 @@ spec_objects(const struct json *j, int i, const struct spec_shape *sh,
 		spec_fill(j, k, sh, (char *)list->p + list->n++ * sh->size);
 }
 
+/* The words of list i, or-ed; dies of one that the table does not know. */
+static uint64_t
+spec_words(const struct json *j, int i, const struct spec_field *f)
+{
+	int k, end = json_next(j, i);
+	uint64_t all = 0, word;
+
+	json_expect(j, i, JSMN_ARRAY, "an array of strings");
+	for (k = i + 1; k < end; k = json_next(j, k)) {
+		if (tab_find(f->words, f->nwords, json_string(j, k), &word) < 0)
+			json_die(
+			    j, k, "unknown %s '%s'", f->key, json_text(j, k));
+		all |= word;
+	}
+	return all;
+}
+
 /* What every struct of a T_OBJS begins with. */
 struct spec_named {
 	int tok;
@@ -3606,6 +3738,9 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 			    j, i, "unknown %s '%s'", f->key, json_text(j, i));
 		n->v = (int64_t)word;
 		n->set = true;
+		return;
+	case T_WORDS:
+		*(uint64_t *)(void *)at = spec_words(j, i, f);
 		return;
 	case T_STRS:
 		*(char ***)(void *)at = spec_strings(j, i);
@@ -3994,9 +4129,33 @@ spec_check_devices(const struct spec *s)
 }
 
 static void
+spec_check_mempolicy(const struct spec *s, const struct spec_mempolicy *m)
+{
+	const char *word =
+	    tab_word(tab_mpol, LEN(tab_mpol), (uint64_t)m->mode.v);
+	bool some = m->nodes && *m->nodes;
+	struct base_bits nodes;
+
+	if (some && base_bits(m->nodes, &nodes) < 0)
+		spec_die(
+		    s, m, "nodes", "'%s' is no list of memory nodes", m->nodes);
+	if (some && (TAB_MPOL_NO_NODES >> m->mode.v & 1))
+		spec_die(s, m, "nodes", "%s has no nodes", word);
+	if (!some && (TAB_MPOL_NEEDS_NODES >> m->mode.v & 1))
+		spec_die(s, m, "nodes", "%s needs nodes", word);
+}
+
+static void
 spec_check_linux(const struct spec *s)
 {
 	uint64_t v;
+
+	if (s->linux_->mempolicy)
+		spec_check_mempolicy(s, s->linux_->mempolicy);
+	if (s->linux_->personality && s->linux_->personality->flags &&
+	    *s->linux_->personality->flags)
+		err_note("personality flags are ignored: the runtime spec "
+			 "defines none");
 
 	spec_check_namespaces(s);
 	spec_check_user_ns(s);
@@ -4028,6 +4187,63 @@ spec_check_env(const struct spec *s, int tok, char *const *env)
 			    &s->json, tok, "entry %zu is not NAME=VALUE", i);
 }
 
+/* sched(7): each policy has parameters of its own; another's are a mistake. */
+static void
+spec_check_scheduler(const struct spec *s, const struct spec_scheduler *c)
+{
+	const bool fair =
+	    c->policy.v == TAB_SCHED_OTHER || c->policy.v == TAB_SCHED_BATCH;
+	const bool real =
+	    c->policy.v == TAB_SCHED_FIFO || c->policy.v == TAB_SCHED_RR;
+	const bool deadline = c->policy.v == TAB_SCHED_DEADLINE;
+	const char *word =
+	    tab_word(tab_sched, LEN(tab_sched), (uint64_t)c->policy.v);
+	const bool keep = c->flags & TAB_SCHED_KEEP_PARAMS;
+
+	if (c->nice.v < -20 || c->nice.v > 19)
+		spec_die(s, c, "nice", "out of range (-20 to 19)");
+	if (c->nice.v && !fair)
+		spec_die(s, c, "nice", "%s has no nice value", word);
+	if (c->priority.v && !real)
+		spec_die(s, c, "priority", "%s has no priority", word);
+	if (real && !keep && (c->priority.v < 1 || c->priority.v > 99))
+		spec_die(s, c, "priority", "%s needs one from 1 to 99", word);
+	if (c->runtime.v && !deadline)
+		spec_die(s, c, "runtime", "%s has no runtime", word);
+	if (c->deadline.v && !deadline)
+		spec_die(s, c, "deadline", "%s has no deadline", word);
+	if (c->period.v && !deadline)
+		spec_die(s, c, "period", "%s has no period", word);
+	if (!deadline || keep)
+		return;
+	/* the kernel's own limits: 1024 ns, and 63 bits */
+	if (c->runtime.v < 1024)
+		spec_die(s, c, "runtime", "out of range (1024 to 2^63-1)");
+	if (c->deadline.v < c->runtime.v)
+		spec_die(s, c, "deadline", "below 'runtime', or above 2^63-1");
+	if (c->period.v && c->period.v < c->deadline.v)
+		spec_die(s, c, "period", "below 'deadline', or above 2^63-1");
+}
+
+static void
+spec_check_priorities(const struct spec *s, const struct spec_process *p)
+{
+	const struct spec_affinity *a = p->affinity;
+	struct base_bits cpus;
+
+	if (p->scheduler)
+		spec_check_scheduler(s, p->scheduler);
+	if (p->ioprio &&
+	    (p->ioprio->priority.v < 0 || p->ioprio->priority.v > 7))
+		spec_die(s, p->ioprio, "priority", "out of range (0 to 7)");
+	if (a && a->initial && *a->initial && base_bits(a->initial, &cpus) < 0)
+		spec_die(s, a, "initial", "'%s' is no list of processors",
+		    a->initial);
+	if (a && a->final && *a->final && base_bits(a->final, &cpus) < 0)
+		spec_die(
+		    s, a, "final", "'%s' is no list of processors", a->final);
+}
+
 static void
 spec_check_process(const struct spec *s, const struct spec_process *p)
 {
@@ -4050,6 +4266,7 @@ spec_check_process(const struct spec *s, const struct spec_process *p)
 		spec_die(s, p->user, "umask", "out of range (0 to 511)");
 	if (p->oom_score_adj.v < -1000 || p->oom_score_adj.v > 1000)
 		spec_die(s, p, "oomScoreAdj", "out of range (-1000 to 1000)");
+	spec_check_priorities(s, p);
 	if (p->console_size && (p->console_size->height.v > UINT16_MAX ||
 				   p->console_size->width.v > UINT16_MAX))
 		spec_die(s, p, "consoleSize", "out of range (0 to 65535)");
@@ -4088,8 +4305,7 @@ spec_check(const struct spec *s)
 		json_die(&s->json, 0, "'root' is missing");
 	if (!*s->root->path)
 		spec_die(s, s->root, "path", "expected a path");
-	if (s->linux_)
-		spec_check_linux(s);
+	spec_check_linux(s);
 	if (s->process)
 		spec_check_process(s, s->process);
 	if (s->hooks)
@@ -4116,6 +4332,8 @@ spec_read(const char *file, char *text, size_t len)
 	json_parse(&s->json, file, text, len);
 	json_expect(&s->json, 0, JSMN_OBJECT, "an object");
 	spec_fill(&s->json, 0, &spec_s_top, (char *)s);
+	if (!s->linux_)
+		s->linux_ = base_alloc(sizeof *s->linux_);
 	spec_check(s);
 	return s;
 }
@@ -4914,6 +5132,74 @@ plan_print_caps(struct plan_out *o, const char *key, uint64_t mask)
 	plan_print_list(o, key, list);
 }
 
+/* "SCHED_FIFO priority=9 SCHED_FLAG_RESET_ON_FORK" as a list of words. */
+static char **
+plan_scheduler_words(const struct spec_scheduler *c)
+{
+	const struct {
+		const char *name;
+		const struct spec_int *value;
+	} param[] = { { "nice", &c->nice }, { "priority", &c->priority },
+		{ "runtime", &c->runtime }, { "deadline", &c->deadline },
+		{ "period", &c->period } };
+	char **list =
+	    base_array(LEN(param) + LEN(tab_schedflag) + 2, sizeof *list);
+	size_t i, n = 0;
+
+	list[n++] = base_dup(
+	    tab_word(tab_sched, LEN(tab_sched), (uint64_t)c->policy.v));
+	for (i = 0; i < LEN(param); i++)
+		if (param[i].value->set)
+			list[n++] = base_fmt("%s=%lld", param[i].name,
+			    (long long)param[i].value->v);
+	for (i = 0; i < LEN(tab_schedflag); i++)
+		if (c->flags & tab_schedflag[i].value)
+			list[n++] = base_dup(tab_schedflag[i].name);
+	return list;
+}
+
+static void
+plan_print_priorities(struct plan_out *o, const struct spec_process *p)
+{
+	if (p->scheduler)
+		plan_print_list(
+		    o, "scheduler", plan_scheduler_words(p->scheduler));
+	if (p->ioprio)
+		plan_print_line(o, "io-priority",
+		    base_fmt("%s:%lld",
+			tab_word(tab_ioprio, LEN(tab_ioprio),
+			    (uint64_t)p->ioprio->class.v),
+			(long long)p->ioprio->priority.v));
+	if (p->affinity && p->affinity->initial)
+		plan_print_line(o, "exec-initial", p->affinity->initial);
+	if (p->affinity && p->affinity->final)
+		plan_print_line(o, "exec-final", p->affinity->final);
+}
+
+static void
+plan_print_memory(struct plan_out *o, const struct spec_linux *l)
+{
+	const struct spec_mempolicy *m = l->mempolicy;
+	char *list[LEN(tab_mpolflag) + 3];
+	size_t i, n = 0;
+
+	if (l->personality)
+		plan_print_line(o, "personality",
+		    tab_word(tab_personality, LEN(tab_personality),
+			(uint64_t)l->personality->domain.v));
+	if (!m)
+		return;
+	list[n++] =
+	    base_dup(tab_word(tab_mpol, LEN(tab_mpol), (uint64_t)m->mode.v));
+	if (m->nodes && *m->nodes)
+		list[n++] = base_fmt("nodes=%s", m->nodes);
+	for (i = 0; i < LEN(tab_mpolflag); i++)
+		if (m->flags & tab_mpolflag[i].value)
+			list[n++] = base_dup(tab_mpolflag[i].name);
+	list[n] = NULL;
+	plan_print_list(o, "memory-policy", list);
+}
+
 static void
 plan_print_process(struct plan_out *o, const struct spec_process *p)
 {
@@ -4940,6 +5226,7 @@ plan_print_process(struct plan_out *o, const struct spec_process *p)
 	if (p->oom_score_adj.set)
 		plan_print_line(o, "oom-score",
 		    base_fmt("%lld", (long long)p->oom_score_adj.v));
+	plan_print_priorities(o, p);
 	plan_print_line(o, "apparmor", p->apparmor);
 	plan_print_line(o, "selinux", p->selinux);
 	plan_print_line(o, "terminal", p->terminal ? "yes" : "no");
@@ -5031,6 +5318,7 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 		plan_print_list(
 		    o, p->device_rules ? "devices" : "not-devices", list);
 	}
+	plan_print_memory(o, s->linux_);
 	if (s->linux_->seccomp)
 		plan_print_line(o, "seccomp",
 		    base_fmt("%s, %zu rules", s->linux_->seccomp->action,
@@ -7569,10 +7857,12 @@ tty_send_console(const char *path, int master, const char *name)
 }
 
 /* == 17 CRED =========================================== cred_ ==== [order]
- * Owns:   ids, groups, capabilities, limits, labels, session keyring.
+ * Owns:   ids, groups, capabilities, limits, labels, session keyring; how the
+ *         program is scheduled and where its memory comes from.
  * Calls:  ERR SYS TAB SPEC.
- * Runs:   child, after the file system, before the program; cred_verify in
- *         the parent.
+ * Runs:   child, after the file system, before the program; cred_verify,
+ *         cred_priority and cred_try_oom in the parent, which has the rights
+ *         that a child in a user namespace lacks.
  * Change: each order below is forced by the kernel; see the comments.
  */
 /* What a process can be given: our own permitted set. */
@@ -7759,6 +8049,126 @@ cred_labels(const struct spec_process *p)
 	if (p->selinux && *p->selinux)
 		cred_label(NULL, "self/attr/exec", p->selinux,
 		    base_fmt("SELinux label '%s'", p->selinux));
+}
+
+/* ---- scheduling and memory ---- */
+
+#define CRED_SYS_NICE (1ull << 23)
+
+/* Why the kernel did not take a scheduler, where it does not say. */
+static const char *
+cred_sched_hint(const struct spec_scheduler *c, int e)
+{
+	if (e == ENOSYS)
+		return " (needs Linux 3.14)";
+	if (e == EOPNOTSUPP)
+		return " (needs CONFIG_UCLAMP_TASK)";
+	if (e == EBUSY)
+		return " (hint: more deadline time than this host has left)";
+	if (e == EINVAL)
+		return " (hint: a policy or flag that this kernel lacks?)";
+	if (e != EPERM)
+		return "";
+	if (!(cred_have() & CRED_SYS_NICE))
+		return " (needs CAP_SYS_NICE)";
+	if (c->policy.v == TAB_SCHED_DEADLINE)
+		return " (hint: a deadline cannot be kept within a cpuset)";
+	return " (hint: the cpu cgroup has no real-time budget, "
+	       "cpu.rt_runtime_us)";
+}
+
+static void
+cred_scheduler(pid_t pid, const struct spec_scheduler *c)
+{
+	struct port_sched_attr a = {
+		.size = sizeof a,
+		.policy = (uint32_t)c->policy.v,
+		.flags = c->flags,
+		.nice = (int32_t)c->nice.v,
+		.priority = (uint32_t)c->priority.v,
+		.runtime = (uint64_t)c->runtime.v,
+		.deadline = (uint64_t)c->deadline.v,
+		.period = (uint64_t)c->period.v,
+	};
+
+	/* what is not asked for must not need a kernel that knows it */
+	if (!(c->flags & TAB_SCHED_UTIL_CLAMP))
+		a.size = offsetof(struct port_sched_attr, util_min);
+	if (syscall(SYS_sched_setattr, pid, &a, 0) < 0)
+		err_die("set scheduler %s%s:",
+		    tab_word(tab_sched, LEN(tab_sched), (uint64_t)c->policy.v),
+		    cred_sched_hint(c, errno));
+}
+
+/* The scheduler and the I/O priority of the child that waits to execute the
+ * program: by the parent, for in a user namespace no capability counts here;
+ * and last, for a real-time or deadline process could not fork hooks. */
+static void
+cred_priority(pid_t pid, const struct spec_process *p)
+{
+	const struct spec_ioprio *i = p->ioprio;
+
+	if (p->scheduler)
+		cred_scheduler(pid, p->scheduler);
+	/* 1: IOPRIO_WHO_PROCESS */
+	if (i && syscall(SYS_ioprio_set, 1, pid,
+		     i->class.v << 13 | i->priority.v) < 0)
+		err_die("set I/O priority %s %lld%s:",
+		    tab_word(tab_ioprio, LEN(tab_ioprio), (uint64_t)i->class.v),
+		    (long long)i->priority.v,
+		    errno == EPERM  ? " (needs CAP_SYS_NICE)" :
+		    errno == ENOSYS ? " (needs CONFIG_BLOCK)" :
+				      "");
+}
+
+/* Run this process on the processors of the list; NULL: on all there are, for
+ * the caller's affinity is its own matter. A list was checked by SPEC. */
+static void
+cred_affinity(pid_t pid, const char *list, const char *what)
+{
+	struct base_bits cpus;
+
+	memset(&cpus, 0xff, sizeof cpus);
+	if (list && base_bits(list, &cpus) < 0)
+		err_die("%s '%s' is no list of processors", what, list);
+	if (syscall(SYS_sched_setaffinity, pid, sizeof cpus.word, cpus.word) <
+		0 &&
+	    list)
+		err_die("%s '%s':", what, list);
+}
+
+static void
+cred_personality(const struct spec_personality *p)
+{
+	if (p && personality((unsigned long)p->domain.v) < 0)
+		err_die("set personality %s:",
+		    tab_word(tab_personality, LEN(tab_personality),
+			(uint64_t)p->domain.v));
+}
+
+static void
+cred_mempolicy(const struct spec_mempolicy *m)
+{
+	struct base_bits nodes;
+
+	memset(&nodes, 0, sizeof nodes);
+	if (!m)
+		return;
+	if (m->nodes && *m->nodes && base_bits(m->nodes, &nodes) < 0)
+		err_die("memoryPolicy nodes '%s'", m->nodes);
+	/* the kernel counts one bit less than it is told */
+	if (syscall(SYS_set_mempolicy, (uint64_t)m->mode.v | m->flags,
+		nodes.n ? nodes.word : NULL,
+		nodes.n ? BASE_BITS + 1ul : 0ul) < 0)
+		err_die("set memory policy %s%s%s%s:",
+		    tab_word(tab_mpol, LEN(tab_mpol), (uint64_t)m->mode.v),
+		    nodes.n ? " " : "", nodes.n ? m->nodes : "",
+		    errno == ENOSYS ?
+			" (needs CONFIG_NUMA)" :
+		    errno == EINVAL ?
+			" (hint: a node outside the cpuset, or a mode that "
+			"this kernel lacks?)" :
+			"");
 }
 
 /* ---- the parent's look at the finished child ---- */
@@ -8831,15 +9241,24 @@ init_tty(struct init *in)
 	tty_attach(&in->tty);
 }
 
-/* The caller's affinity is its own matter: all cpus, as many as there are. */
+/* Only exec has an affinity of its own: what the parent set before we joined
+ * the cgroup stays when nothing is asked for after it. */
 static void
 init_affinity(struct init *in)
 {
-	unsigned long all[1024 / sizeof(long)];
+	const struct spec_affinity *a = in->plan ? NULL : in->process->affinity;
 
-	(void)in;
-	memset(all, 0xff, sizeof all);
-	syscall(SYS_sched_setaffinity, 0, sizeof all, all);
+	if (a && a->final && *a->final)
+		cred_affinity(0, a->final, "execCPUAffinity.final");
+	else if (!a || !a->initial || !*a->initial)
+		cred_affinity(0, NULL, NULL);
+}
+
+static void
+init_memory(struct init *in)
+{
+	cred_personality(in->spec->linux_->personality);
+	cred_mempolicy(in->spec->linux_->mempolicy);
 }
 
 static void
@@ -9161,6 +9580,7 @@ static const struct init_step init_steps[] = {
 	{ "pivot",       init_pivot,       "after the hooks that need the host's paths" },
 	{ "terminal",    init_tty,         "the pty is the new devpts'" },
 	{ "affinity",    init_affinity,    "after the cpuset is ours" },
+	{ "memory",      init_memory,      "its nodes are the cpuset's" },
 	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
 	{ "cwd",         init_cwd,         "making it needs root" },
 	{ "umask",       init_umask,       "after all files of ours are made" },
@@ -9190,6 +9610,7 @@ static const struct init_step init_exec_steps[] = {
 	{ "pty",         init_terminal,    "from the container's devpts" },
 	{ "terminal",    init_tty,         "the parent relays it" },
 	{ "affinity",    init_affinity,    "after the cpuset is ours" },
+	{ "memory",      init_memory,      "its nodes are the cpuset's" },
 	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
 	{ "cwd",         init_cwd,         "as root first" },
 	{ "umask",       init_umask,       "" },
@@ -9658,8 +10079,11 @@ run_privileges(const struct run *r)
 
 	if (!cred_try_oom(r->pid, p)) {
 		if (r->plan || errno != EACCES)
-			err_die("set oomScoreAdj to %lld:",
-			    (long long)p->oom_score_adj.v);
+			err_die("set oomScoreAdj to %lld%s:",
+			    (long long)p->oom_score_adj.v,
+			    errno == EACCES ?
+				" (lowering it needs CAP_SYS_RESOURCE)" :
+				"");
 		err_note("oomScoreAdj is the caller's: an ordinary user's exec "
 			 "may not set it");
 	}
@@ -9732,6 +10156,7 @@ static void
 run_clone(struct run *r, int cgroup)
 {
 	struct init *in = &r->init;
+	const struct spec_affinity *a = r->plan ? NULL : in->process->affinity;
 	bool born, fresh = in->clone_flags & tab_ns[NS_USER].flag;
 	size_t i;
 
@@ -9756,6 +10181,8 @@ run_clone(struct run *r, int cgroup)
 	if (in->userns)
 		r->have = cred_given(true);
 	run_privileges(r);
+	if (a && a->initial && *a->initial)
+		cred_affinity(r->pid, a->initial, "execCPUAffinity.initial");
 	if (r->plan)
 		cg_place(r->plan, r->pid, born);
 	else
@@ -9832,8 +10259,10 @@ run_until_ready(struct run *r)
 
 	for (;;) {
 		kind = sync_recv(r->sock, r->signals, &m, &fd);
-		if (kind == MSG_READY)
+		if (kind == MSG_READY) {
+			cred_priority(r->pid, r->init.process);
 			return;
+		}
 		if (kind == MSG_EOF)
 			run_child_lost(r);
 		if (kind == MSG_TTY && fd >= 0) {
@@ -10645,6 +11074,12 @@ exec_process(struct run *r, char **args)
 			p->apparmor = base->apparmor;
 		if (!p->selinux && base)
 			p->selinux = base->selinux;
+		if (!p->scheduler && base)
+			p->scheduler = base->scheduler;
+		if (!p->ioprio && base)
+			p->ioprio = base->ioprio;
+		if (!p->affinity && base)
+			p->affinity = base->affinity;
 	} else {
 		if (!args[0])
 			err_die("process args cannot be empty");
@@ -11440,6 +11875,10 @@ show_features(const struct run_opts *opts, char **argv)
 	show_put_enabled(&o, "apparmor", true);
 	show_put_enabled(&o, "selinux", true);
 	show_put_enabled(&o, "intelRdt", false);
+	json_put_open(&o, "memoryPolicy", '{');
+	json_put_words(&o, "modes", tab_mpol, LEN(tab_mpol));
+	json_put_words(&o, "flags", tab_mpolflag, LEN(tab_mpolflag));
+	json_put_close(&o, '}');
 	json_put_open(&o, "mountExtensions", '{');
 	show_put_enabled(&o, "idmap", false);
 	json_put_close(&o, '}');

@@ -7,6 +7,9 @@
  *   probe exe SECONDS           try to write to every /proc/PID/exe
  *   probe breakout FILE         the classic way out of a chroot
  *   probe sched                 processors, signals, umask, session
+ *   probe priority [PID]        scheduler and I/O priority
+ *   probe memory                personality and memory policy
+ *   probe cpus                  the processors it may run on, as a list
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -17,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/personality.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -168,6 +172,57 @@ probe_sched(void)
 	return 0;
 }
 
+static int
+probe_priority(int pid)
+{
+	struct {
+		unsigned size, policy;
+		unsigned long long flags;
+		int nice;
+		unsigned priority;
+		unsigned long long runtime, deadline, period;
+		unsigned util_min, util_max;
+	} a;
+	long io = syscall(SYS_ioprio_get, 1, pid);
+
+	memset(&a, 0, sizeof a);
+	if (syscall(SYS_sched_getattr, pid, &a, sizeof a, 0) < 0)
+		return printf("sched_getattr: %s\n", strerror(errno)), 1;
+	printf("policy %u nice %d priority %u flags %#llx\n", a.policy, a.nice,
+	    a.priority, a.flags & 0x1f);
+	printf("deadline %llu %llu %llu\n", a.runtime, a.deadline, a.period);
+	printf("io %ld:%ld\n", io >> 13, io & 7);
+	return 0;
+}
+
+static int
+probe_memory(void)
+{
+	unsigned long nodes[16] = { 0 };
+	int mode = 0;
+
+	printf("personality %#x\n", (unsigned)personality(0xffffffff));
+	if (syscall(SYS_get_mempolicy, &mode, nodes, 1024, NULL, 0) < 0)
+		return printf("get_mempolicy: %s\n", strerror(errno)), 0;
+	printf("policy %#x nodes %#lx\n", (unsigned)mode, nodes[0]);
+	return 0;
+}
+
+static int
+probe_cpus(void)
+{
+	cpu_set_t set;
+	int i;
+
+	CPU_ZERO(&set);
+	sched_getaffinity(0, sizeof set, &set);
+	for (i = 0; i < CPU_SETSIZE; i++)
+		if (CPU_ISSET(i, &set))
+			printf("%d ", i);
+	puts("");
+	return 0;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -187,6 +242,12 @@ main(int argc, char **argv)
 		return probe_breakout(argv[2]);
 	if (!strcmp(what, "sched"))
 		return probe_sched();
+	if (!strcmp(what, "priority"))
+		return probe_priority(argc > 2 ? atoi(argv[2]) : 0);
+	if (!strcmp(what, "memory"))
+		return probe_memory();
+	if (!strcmp(what, "cpus"))
+		return probe_cpus();
 	fprintf(stderr, "probe: what is '%s'?\n", what);
 	return 2;
 }

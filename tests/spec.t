@@ -270,14 +270,14 @@ process oomScoreAdj I64 - 100
 process scheduler OBJ - {"policy":"SCHED_OTHER"}
 process ioPriority OBJ - {"class":"IOPRIO_CLASS_BE","priority":4}
 process execCPUAffinity OBJ - {"initial":"0"}
-scheduler policy STR r "SCHED_BATCH"
+scheduler policy WORD r "SCHED_BATCH"
 scheduler nice I64 - 1
 scheduler priority I64 - ~1
-scheduler flags STRS - ["SCHED_FLAG_RESET_ON_FORK"]
+scheduler flags WORDS - ["SCHED_FLAG_RESET_ON_FORK"]
 scheduler runtime U64 - ~1
 scheduler deadline U64 - ~1
 scheduler period U64 - ~1
-ioprio class STR r "IOPRIO_CLASS_IDLE"
+ioprio class WORD r "IOPRIO_CLASS_IDLE"
 ioprio priority I64 - 7
 affinity initial STR - "0"
 affinity final STR - "0"
@@ -403,10 +403,10 @@ rdt schemata STRS - ~["MB:0=20"]
 rdt l3CacheSchema STR - ~"L3:0=f"
 rdt memBwSchema STR - ~"MB:0=20"
 rdt enableMonitoring BOOL - ~true
-mempolicy mode STR r ~"MPOL_BIND"
+mempolicy mode WORD r ~"MPOL_BIND"
 mempolicy nodes STR c ~"0"
-mempolicy flags STRS - ~["MPOL_F_STATIC_NODES"]
-personality domain STR r "LINUX"
+mempolicy flags WORDS - ~["MPOL_F_STATIC_NODES"]
+personality domain WORD r "LINUX"
 personality flags STRS - []
 seccomp defaultAction STR - "SCMP_ACT_ALLOW"
 seccomp defaultErrnoRet U32 -
@@ -440,6 +440,7 @@ rows()
 		if (match($0, /T_[A-Z0-9]*/))
 			type = substr($0, RSTART + 2, RLENGTH - 2)
 		if ($0 ~ /FW\(/) type = "WORD"
+		if ($0 ~ /FX\(/) type = "WORDS"
 		print table, key, type, \
 			($0 ~ /FR\(|SPEC_REQUIRED/ ? "r" : "-") flag
 	}' ocirt.c | sort
@@ -478,7 +479,7 @@ field()
 	STR | WORD) wrong='7' says='a string, found a number' ;;
 	BOOL) wrong='"true"' says='a boolean, found a string' ;;
 	I64 | ID | U32 | U64) wrong='"1"' says='an integer, found a string' ;;
-	STRS) wrong='"x"' says='an array of strings, found a string' ;;
+	STRS | WORDS) wrong='"x"' says='an array of strings, found a string' ;;
 	IDS) wrong='7' says='an array of ids, found a number' ;;
 	CAPS) wrong='{}' says='an array of capabilities, found an object' ;;
 	MAP | OBJ | OBJS) wrong='[]' says='an object, found an array' ;;
