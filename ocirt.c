@@ -28,25 +28,26 @@
  *    6 JSON   json_   validate, tokenize, look up, write
  *    7 LEGACY leg_    configs of older specs become 1.3 JSON
  *    8 SPEC   spec_   config.json becomes struct spec
- *    9 PLAN   plan_   struct spec becomes a list of things to do
- *   10 STATE  state_  the container's directory, journal and status
- *   11 CGROUP cg_     hierarchies, the container's own groups, kill
- *   12 RDT    rdt_    the container's group in resctrl
- *   13 NS     ns_     join and leave namespaces, loopback
- *   14 NET    net_    loopback and network devices, by rtnetlink
- *   15 FS     fs_     what the container sees as its file system
- *   16 TTY    tty_    pseudoterminals
- *   17 CRED   cred_   ids, capabilities, limits, labels
- *   18 SCMP   scmp_   the system call filter
- *   19 HOOK   hook_   run hooks
- *   20 SYNC   sync_   messages between parent and child
- *   21 INIT   init_   the child, from clone to execve
- *   22 RUN    run_    the parent: create, run, start, kill, delete
- *   23 EXEC   exec_   one more process in a container
- *   24 CRIU   criu_   checkpoint and restore
- *   25 SHOW   show_   state, list, ps, plan, spec, features, version
- *   26 CMD    cmd_    commands, options, help, man page, completion
- *   27 MAIN   main
+ *    9 LIMIT  limit_  resources become writes to cgroup files
+ *   10 PLAN   plan_   struct spec becomes a list of things to do
+ *   11 STATE  state_  the container's directory, journal and status
+ *   12 CGROUP cg_     hierarchies, the container's own groups, kill
+ *   13 RDT    rdt_    the container's group in resctrl
+ *   14 NS     ns_     join and leave namespaces, loopback
+ *   15 NET    net_    loopback and network devices, by rtnetlink
+ *   16 FS     fs_     what the container sees as its file system
+ *   17 TTY    tty_    pseudoterminals
+ *   18 CRED   cred_   ids, capabilities, limits, labels
+ *   19 SCMP   scmp_   the system call filter
+ *   20 HOOK   hook_   run hooks
+ *   21 SYNC   sync_   messages between parent and child
+ *   22 INIT   init_   the child, from clone to execve
+ *   23 RUN    run_    the parent: create, run, start, kill, delete
+ *   24 EXEC   exec_   one more process in a container
+ *   25 CRIU   criu_   checkpoint and restore
+ *   26 SHOW   show_   state, list, ps, plan, spec, features, version
+ *   27 CMD    cmd_    commands, options, help, man page, completion
+ *   28 MAIN   main
  *
  * To read: start at main(), go up. To change: read the banner of the room. Its
  * tags say what is safe: [rows] add a row, no code. [pure] no system calls,
@@ -3463,14 +3464,14 @@ SHAPE(spec_s_rdma, spec_rdma, spec_f_rdma);
 
 static const struct spec_field spec_f_resources[] = {
 	FO("devices",        T_LIST, spec_resources, devices, spec_s_rule),
-	FL("memory",         T_OBJ,  SPEC_LATER, spec_resources, memory, &spec_s_memory),
-	FL("cpu",            T_OBJ,  SPEC_LATER, spec_resources, cpu, &spec_s_cpu),
-	FL("pids",           T_OBJ,  SPEC_NEVER, spec_resources, pids, &spec_s_pids),
-	FL("blockIO",        T_OBJ,  SPEC_LATER, spec_resources, blkio, &spec_s_blkio),
-	FL("hugepageLimits", T_LIST, SPEC_LATER, spec_resources, hugepages, &spec_s_hugepage),
-	FL("network",        T_OBJ,  SPEC_LATER, spec_resources, network, &spec_s_network),
-	FL("rdma",           T_OBJS, SPEC_NEVER, spec_resources, rdma, &spec_s_rdma),
-	FL("unified",        T_MAP,  SPEC_NEVER, spec_resources, unified, NULL),
+	FL("memory",         T_OBJ,  0, spec_resources, memory, &spec_s_memory),
+	FL("cpu",            T_OBJ,  0, spec_resources, cpu, &spec_s_cpu),
+	FL("pids",           T_OBJ,  0, spec_resources, pids, &spec_s_pids),
+	FL("blockIO",        T_OBJ,  0, spec_resources, blkio, &spec_s_blkio),
+	FL("hugepageLimits", T_LIST, 0, spec_resources, hugepages, &spec_s_hugepage),
+	FL("network",        T_OBJ,  0, spec_resources, network, &spec_s_network),
+	FL("rdma",           T_OBJS, 0, spec_resources, rdma, &spec_s_rdma),
+	FL("unified",        T_MAP,  0, spec_resources, unified, NULL),
 };
 SHAPE(spec_s_resources, spec_resources, spec_f_resources);
 
@@ -4353,7 +4354,687 @@ spec_read_process(const char *file, char *text, size_t len)
 	return s;
 }
 
-/* == 9 PLAN =========================================== plan_ ==== [pure]
+/* == 9 LIMIT ========================================= limit_ ==== [rows][pure]
+ * Owns:   what a resource of the config is called in cgroup files: one table,
+ *         a row a field, a column for v1 and one for v2.
+ * Calls:  BASE ERR SPEC. No system calls.
+ * Runs:   parent, while the plan is made, and update.
+ * Change: a new field is a row in limit_knob and a line in tests/limit.t. What
+ *         a column cannot say is limit_never: zero and false pass it, for
+ *         Docker sends them, a real request is refused.
+ */
+
+/* One write to a file of the container's cgroup in the controller's
+ * hierarchy. The kernel may know the file by another name, with a scale of its
+ * own: file[1], value[1]. */
+struct limit_write {
+	const char *field;      /* below linux.resources */
+	const char *controller; /* by its v1 name; "" is the v2 core */
+	const char *file[2], *value[2];
+	int tok;
+	bool optional; /* where there is no such file nothing is lost */
+	bool v2;       /* of unified: on no v1 hierarchy */
+};
+
+struct limit_list {
+	struct limit_write *w;
+	size_t n, cap;
+};
+
+struct limit;
+typedef void limit_as(struct limit *l, const char *file);
+
+struct limit_knob {
+	const char *field, *controller;
+	size_t object; /* in struct spec_resources, or LIMIT_TOP */
+	size_t at;     /* in the object */
+	enum spec_type type;
+	const char *v1_file;
+	limit_as *v1_as;
+	const char *v2_file;
+	limit_as *v2_as;
+};
+
+/* One field on its way from the config to the list. */
+struct limit {
+	const struct spec *spec;
+	const struct spec_resources *r;
+	const struct limit_knob *k;
+	bool v2;
+	struct limit_list *out;
+};
+
+#define LIMIT_TOP SIZE_MAX
+
+/* The object that the field is in; NULL when the config has none. */
+static const char *
+limit_object(const struct limit *l)
+{
+	const char *r = (const char *)l->r;
+
+	if (l->k->object == LIMIT_TOP)
+		return r;
+	return *(const char *const *)(const void *)(r + l->k->object);
+}
+
+static const void *
+limit_at(const struct limit *l)
+{
+	const char *obj = limit_object(l);
+
+	return obj ? obj + l->k->at : NULL;
+}
+
+static int
+limit_tok(const struct limit *l)
+{
+	const char *obj = limit_object(l), *key = strrchr(l->k->field, '.');
+	int tok = *(const int *)(const void *)obj;
+	int at = json_get(&l->spec->json, tok, key ? key + 1 : l->k->field);
+
+	return at >= 0 ? at : tok;
+}
+
+#define limit_die(l, ...) json_die(&(l)->spec->json, limit_tok(l), __VA_ARGS__)
+
+static struct limit_write *
+limit_put(struct limit *l, const char *file, const char *value)
+{
+	struct limit_list *o = l->out;
+	struct limit_write *grown, *w;
+
+	if (o->n == o->cap) {
+		o->cap = o->cap * 2 + 16;
+		grown = base_array(o->cap, sizeof *grown);
+		if (o->n)
+			memcpy(grown, o->w, o->n * sizeof *grown);
+		o->w = grown;
+	}
+	w = &o->w[o->n++];
+	*w = (struct limit_write){ .field = l->k->field,
+		.controller = l->k->controller,
+		.file = { file },
+		.value = { value },
+		.tok = limit_tok(l) };
+	return w;
+}
+
+/* The number of the field. false when it is absent. */
+static bool
+limit_number(const struct limit *l, int64_t *v)
+{
+	const struct spec_int *n = limit_at(l);
+
+	if (n && n->set)
+		*v = n->v;
+	return n && n->set;
+}
+
+/* Does the config ask for anything by this field? */
+static bool
+limit_asked(const struct limit *l)
+{
+	const void *at = limit_at(l);
+	int64_t v = 0;
+
+	switch (l->k->type) {
+	case T_BOOL:
+		return at && *(const bool *)at;
+	case T_STR:
+		return at && *(const char *const *)at &&
+		       **(const char *const *)at;
+	case T_LIST:
+	case T_OBJS:
+	case T_MAP:
+		return at && ((const struct spec_list *)at)->n;
+	default: /* writers of 1.0 said "unset" by all bits set */
+		return limit_number(l, &v) && v &&
+		       !(l->k->type == T_U64 && v == -1);
+	}
+}
+
+/* ---- how a value is written ---- */
+
+static void
+limit_never(struct limit *l, const char *file)
+{
+	(void)file;
+	if (limit_asked(l))
+		limit_die(
+		    l, "cgroup %s has no such limit", l->v2 ? "v2" : "v1");
+}
+
+/* Always so, whatever the config says. */
+static void
+limit_silent(struct limit *l, const char *file)
+{
+	(void)l;
+	(void)file;
+}
+
+/* Gone from the kernel (5.16, 6.12) and from the specification. */
+static void
+limit_ignored(struct limit *l, const char *file)
+{
+	(void)file;
+	if (limit_asked(l))
+		err_note(base_fmt("%s is ignored: kernel memory is no longer "
+				  "limited on its own",
+		    l->k->field));
+}
+
+static void
+limit_plain(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v) && v)
+		limit_put(l, file,
+		    l->k->type == T_I64 ?
+			base_fmt("%lld", (long long)v) :
+			base_fmt("%llu", (unsigned long long)v));
+}
+
+/* Below zero there is no limit: -1 on v1. */
+static void
+limit_minus(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v) && v)
+		limit_put(
+		    l, file, base_fmt("%lld", v < 0 ? -1ll : (long long)v));
+}
+
+/* Below zero there is no limit: "max" on v2. */
+static void
+limit_max(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v) && v)
+		limit_put(
+		    l, file, v < 0 ? "max" : base_fmt("%lld", (long long)v));
+}
+
+/* Zero is a limit like any other (runtime-spec 1.3). */
+static void
+limit_count(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v))
+		limit_put(
+		    l, file, v < 0 ? "max" : base_fmt("%lld", (long long)v));
+}
+
+static void
+limit_true(struct limit *l, const char *file)
+{
+	if (limit_asked(l))
+		limit_put(l, file, "1");
+}
+
+static void
+limit_text(struct limit *l, const char *file)
+{
+	const char *s;
+
+	if (!limit_asked(l))
+		return;
+	s = *(const char *const *)limit_at(l);
+	if (strchr(s, '\n'))
+		limit_die(l, "a newline in the value");
+	limit_put(l, file, s);
+}
+
+static void
+limit_swappiness(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (!limit_number(l, &v) || v == -1)
+		return;
+	if ((uint64_t)v > 100)
+		limit_die(l, "out of range (0 to 100)");
+	limit_put(l, file, base_fmt("%d", (int)v));
+}
+
+/* memory.swap counts memory and swap together. */
+static void
+limit_check_swap(const struct limit *l, int64_t swap)
+{
+	int64_t limit = l->r->memory->limit.v;
+
+	if (swap <= 0)
+		return;
+	if (!limit)
+		limit_die(l, "unable to set swap limit without memory limit");
+	if (limit > 0 && swap < limit)
+		limit_die(l, "memory+swap limit should be >= memory limit");
+}
+
+/* A limit that goes takes the one of memory and swap with it. */
+static bool
+limit_swap(const struct limit *l, int64_t *swap)
+{
+	if (!l->r->memory)
+		return false;
+	if (!limit_number(l, swap) || !*swap) {
+		*swap = -1;
+		return l->r->memory->limit.v < 0;
+	}
+	limit_check_swap(l, *swap);
+	return true;
+}
+
+static void
+limit_memsw(struct limit *l, const char *file)
+{
+	int64_t swap = 0;
+
+	if (limit_swap(l, &swap))
+		limit_put(l, file,
+		    base_fmt("%lld", swap < 0 ? -1ll : (long long)swap))
+		    ->optional = swap < 0;
+}
+
+/* v2 counts swap alone. */
+static void
+limit_swap_only(struct limit *l, const char *file)
+{
+	int64_t swap = 0;
+
+	if (!limit_swap(l, &swap))
+		return;
+	if (swap > 0 && l->r->memory->limit.v > 0)
+		swap -= l->r->memory->limit.v;
+	limit_put(l, file, swap < 0 ? "max" : base_fmt("%lld", (long long)swap))
+	    ->optional = swap <= 0;
+}
+
+/* log2 of x >= 1 with 24 binary digits behind the point. */
+static int64_t
+limit_log2(uint64_t x)
+{
+	int n = 63 - __builtin_clzll(x), i;
+	int64_t r = (int64_t)n << 24;
+	uint64_t m = n > 31 ? x >> (n - 31) : x << (31 - n);
+
+	for (i = 23; i >= 0; i--) {
+		m = m * m >> 31;
+		if (m >> 32) {
+			m >>= 1;
+			r |= (int64_t)1 << i;
+		}
+	}
+	return r;
+}
+
+/* v1's 2..262144 as v2's 1..10000, both defaults (1024, 100) alike: the least
+ * w with log10(w) >= (l*l + 125*l) / 612 - 7/34, l being log2(shares). runc
+ * and crun compute it so since 2025, in floating point. */
+static unsigned
+limit_weight(uint64_t shares)
+{
+	const int64_t log2_10 = 55732705; /* in 2^-24 */
+	int64_t l, want;
+	unsigned lo = 1, hi = 10000, mid;
+
+	if (shares <= 2)
+		return 1;
+	if (shares >= 262144)
+		return 10000;
+	l = limit_log2(shares);
+	want = (l * l >> 24) + 125 * l - ((int64_t)126 << 24);
+	want = want * log2_10 / 612 >> 24;
+	while (lo < hi) {
+		mid = (lo + hi) / 2;
+		/* 1: what truncation took */
+		if (limit_log2(mid) + 1 >= want)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return lo;
+}
+
+/* The weight of an idle group cannot be set. */
+static void
+limit_shares(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v) && v && l->r->cpu->idle.v != 1)
+		limit_put(l, file, base_fmt("%u", limit_weight((uint64_t)v)));
+}
+
+static void
+limit_idle(struct limit *l, const char *file)
+{
+	int64_t v = 0;
+
+	if (limit_number(l, &v))
+		limit_put(l, file, base_fmt("%lld", (long long)v))->optional =
+		    !v;
+}
+
+/* v2 has quota and period in one file; the kernel's default period is 100 ms.
+ * The row of the period stands for both when it is there alone. */
+static void
+limit_cpu_max(struct limit *l, const char *file)
+{
+	const struct spec_cpu *c = l->r->cpu;
+	long long period;
+
+	if (!c || (!c->quota.v && !c->period.v))
+		return;
+	period = c->period.v ? (long long)c->period.v : 100000;
+	if (c->quota.v > 0)
+		limit_put(l, file,
+		    base_fmt("%lld %lld", (long long)c->quota.v, period));
+	else
+		limit_put(l, file, base_fmt("max %lld", period));
+}
+
+/* ---- block devices ---- */
+
+static char *
+limit_device(const struct spec_blkio_device *d, const char *how, uint64_t v)
+{
+	return base_fmt("%lld:%lld %s%llu", (long long)d->major.v,
+	    (long long)d->minor.v, how, (unsigned long long)v);
+}
+
+static void
+limit_check_weight(const struct limit *l, int tok, const struct spec_int *w)
+{
+	if (w->set && w->v && (w->v < 10 || w->v > 1000))
+		json_die(&l->spec->json, tok, "out of range (10 to 1000)");
+}
+
+/* v1 has one name with and one without bfq; both count from 10 to 1000. */
+static void
+limit_io_weight1(struct limit *l, const char *file)
+{
+	const struct spec_int *w = limit_at(l);
+	struct limit_write *put;
+
+	if (!limit_asked(l))
+		return;
+	limit_check_weight(l, limit_tok(l), w);
+	put = limit_put(l, file, base_fmt("%lld", (long long)w->v));
+	if (!strcmp(file, "blkio.weight")) {
+		put->file[1] = "blkio.bfq.weight";
+		put->value[1] = put->value[0];
+	}
+}
+
+/* bfq's scale is v1's; the other file counts from 1 to 10000. */
+static void
+limit_io_weight2(struct limit *l, const char *file)
+{
+	const struct spec_int *w = limit_at(l);
+	struct limit_write *put;
+
+	if (!limit_asked(l))
+		return;
+	limit_check_weight(l, limit_tok(l), w);
+	put = limit_put(l, file, base_fmt("%lld", (long long)w->v));
+	put->file[1] = "io.weight";
+	put->value[1] =
+	    base_fmt("%lld", 1 + ((long long)w->v - 10) * 9999 / 990);
+}
+
+static void
+limit_weight_devices(struct limit *l, const char *file)
+{
+	const struct spec_list *list = limit_at(l);
+	const struct spec_blkio_device *d;
+	struct limit_write *put;
+	size_t i;
+
+	for (i = 0; list && i < list->n; i++) {
+		d = (const struct spec_blkio_device *)list->p + i;
+		limit_check_weight(l, d->tok, &d->weight);
+		limit_check_weight(l, d->tok, &d->leaf_weight);
+		if (!d->weight.v && !d->leaf_weight.v)
+			json_die(&l->spec->json, d->tok,
+			    "expected 'weight' or 'leafWeight'");
+		if (d->leaf_weight.v && l->v2)
+			json_die(&l->spec->json, d->tok,
+			    "cgroup v2 has no leaf weight");
+		if (d->leaf_weight.v)
+			limit_put(l, "blkio.leaf_weight_device",
+			    limit_device(d, "", (uint64_t)d->leaf_weight.v));
+		if (!d->weight.v)
+			continue;
+		put = limit_put(
+		    l, file, limit_device(d, "", (uint64_t)d->weight.v));
+		if (!l->v2) {
+			put->file[1] = "blkio.bfq.weight_device";
+			put->value[1] = put->value[0];
+		}
+	}
+}
+
+/* "DEVICE 0" takes a v1 limit away; v2 says max. */
+static void
+limit_throttle(struct limit *l, const char *file, const char *how)
+{
+	const struct spec_list *list = limit_at(l);
+	const struct spec_blkio_device *d;
+	size_t i;
+
+	for (i = 0; list && i < list->n; i++) {
+		d = (const struct spec_blkio_device *)list->p + i;
+		if (l->v2 && !d->rate.v)
+			limit_put(l, file,
+			    base_fmt("%lld:%lld %smax", (long long)d->major.v,
+				(long long)d->minor.v, how));
+		else
+			limit_put(
+			    l, file, limit_device(d, how, (uint64_t)d->rate.v));
+	}
+}
+
+static void
+limit_rate(struct limit *l, const char *file)
+{
+	limit_throttle(l, file, "");
+}
+
+/* The key of io.max: which of the four this is. */
+static void
+limit_io_max(struct limit *l, const char *file)
+{
+	const char *f = l->k->field;
+
+	limit_throttle(l, file,
+	    strstr(f, "ReadBps")  ? "rbps=" :
+	    strstr(f, "WriteBps") ? "wbps=" :
+	    strstr(f, "ReadIOPS") ? "riops=" :
+				    "wiops=");
+}
+
+/* ---- lists ---- */
+
+/* [1-9][0-9]*[KMG]B: what the kernel calls its huge pages. */
+static bool
+limit_is_pagesize(const char *s)
+{
+	size_t n = strspn(s, "0123456789");
+
+	return n && *s != '0' && s[n] && strchr("KMG", s[n]) &&
+	       !strcmp(s + n + 1, "B");
+}
+
+/* Pages in use and pages reserved, where the kernel tells them apart (5.7). */
+static void
+limit_hugepages(struct limit *l, const char *file)
+{
+	const struct spec_hugepage *h = l->r->hugepages.p;
+	char *value;
+	size_t i;
+
+	for (i = 0; i < l->r->hugepages.n; i++) {
+		if (!limit_is_pagesize(h[i].size))
+			spec_die(l->spec, &h[i], "pageSize",
+			    "expected a size such as '2MB', found '%s'",
+			    h[i].size);
+		value = base_fmt("%llu", (unsigned long long)h[i].limit.v);
+		limit_put(l, base_fmt("hugetlb.%s.%s", h[i].size, file), value);
+		limit_put(
+		    l, base_fmt("hugetlb.%s.rsvd.%s", h[i].size, file), value)
+		    ->optional = true;
+	}
+}
+
+static void
+limit_priorities(struct limit *l, const char *file)
+{
+	const struct spec_list *list = limit_at(l);
+	const struct spec_priority *p;
+	size_t i;
+
+	for (i = 0; list && i < list->n; i++) {
+		p = (const struct spec_priority *)list->p + i;
+		if (p->name[strcspn(p->name, " \n")])
+			spec_die(l->spec, p, "name", "no name of a device");
+		limit_put(l, file,
+		    base_fmt("%s %u", p->name, (unsigned)p->priority.v));
+	}
+}
+
+static void
+limit_rdma(struct limit *l, const char *file)
+{
+	const struct spec_rdma *d = l->r->rdma.p;
+	char *value;
+	size_t i;
+
+	for (i = 0; i < l->r->rdma.n; i++) {
+		if (d[i].device[strcspn(d[i].device, " \n")])
+			json_die(
+			    &l->spec->json, d[i].tok, "no name of a device");
+		if (!d[i].handles.set && !d[i].objects.set)
+			json_die(&l->spec->json, d[i].tok,
+			    "expected 'hcaHandles' or 'hcaObjects'");
+		value = base_dup(d[i].device);
+		if (d[i].handles.set)
+			value = base_fmt("%s hca_handle=%u", value,
+			    (unsigned)d[i].handles.v);
+		if (d[i].objects.set)
+			value = base_fmt("%s hca_object=%u", value,
+			    (unsigned)d[i].objects.v);
+		limit_put(l, file, value);
+	}
+}
+
+/* Files of cgroup v2 by their own names, a write a line. The controller is
+ * what stands before the dot; "cgroup." is the core. */
+static void
+limit_unified(struct limit *l, const char *file)
+{
+	const struct spec_pair *p = l->r->unified.p;
+	struct limit_write *w;
+	char *text, *line;
+	size_t i, n;
+
+	(void)file;
+	for (i = 0; i < l->r->unified.n; i++) {
+		n = strcspn(p[i].key, ".");
+		if (!p[i].key[n] || !n || strchr(p[i].key, '/') ||
+		    strstr(p[i].key, ".."))
+			json_die(&l->spec->json, p[i].tok,
+			    "expected the name of a cgroup file");
+		text = base_dup(p[i].value);
+		while ((line = base_cut(&text, "\n"))) {
+			w = limit_put(l, p[i].key, line);
+			w->controller = base_dupn(p[i].key, n);
+			if (!strcmp(w->controller, "cgroup"))
+				w->controller = "";
+			if (!strcmp(w->controller, "io"))
+				w->controller = "blkio";
+			w->tok = p[i].tok;
+			w->v2 = true;
+		}
+	}
+}
+
+/* clang-format off */
+#define M(m)  offsetof(struct spec_resources, memory), offsetof(struct spec_memory, m)
+#define C(m)  offsetof(struct spec_resources, cpu), offsetof(struct spec_cpu, m)
+#define P(m)  offsetof(struct spec_resources, pids), offsetof(struct spec_pids, m)
+#define B(m)  offsetof(struct spec_resources, blkio), offsetof(struct spec_blkio, m)
+#define N(m)  offsetof(struct spec_resources, network), offsetof(struct spec_network, m)
+#define T(m)  LIMIT_TOP, offsetof(struct spec_resources, m)
+/* In the order of writing; what the kernel refuses for the sake of a later row
+ * is tried again behind all (a quota above the old period, say). */
+static const struct limit_knob limit_knob[] = {
+	{ "memory.limit",             "memory",   M(limit),               T_I64,  "memory.limit_in_bytes",           limit_minus,          "memory.max",      limit_max },
+	{ "memory.swap",              "memory",   M(swap),                T_I64,  "memory.memsw.limit_in_bytes",     limit_memsw,          "memory.swap.max", limit_swap_only },
+	{ "memory.reservation",       "memory",   M(reservation),         T_I64,  "memory.soft_limit_in_bytes",      limit_minus,          "memory.low",      limit_max },
+	{ "memory.kernel",            "memory",   M(kernel),              T_I64,  "",                                limit_ignored,        "",                limit_ignored },
+	{ "memory.kernelTCP",         "memory",   M(kernel_tcp),          T_I64,  "",                                limit_ignored,        "",                limit_ignored },
+	{ "memory.swappiness",        "memory",   M(swappiness),          T_U64,  "memory.swappiness",               limit_swappiness,     "",                limit_never },
+	{ "memory.disableOOMKiller",  "memory",   M(disable_oom_killer),  T_BOOL, "memory.oom_control",              limit_true,           "",                limit_never },
+	{ "memory.useHierarchy",      "memory",   M(use_hierarchy),       T_BOOL, "memory.use_hierarchy",            limit_true,           "",                limit_silent },
+	{ "cpu.idle",                 "cpu",      C(idle),                T_I64,  "cpu.idle",                        limit_idle,           "cpu.idle",        limit_idle },
+	{ "cpu.shares",               "cpu",      C(shares),              T_U64,  "cpu.shares",                      limit_plain,          "cpu.weight",      limit_shares },
+	{ "cpu.period",               "cpu",      C(period),              T_U64,  "cpu.cfs_period_us",               limit_plain,          "",                limit_silent },
+	{ "cpu.quota",                "cpu",      C(quota),               T_I64,  "cpu.cfs_quota_us",                limit_minus,          "cpu.max",         limit_cpu_max },
+	{ "cpu.burst",                "cpu",      C(burst),               T_U64,  "cpu.cfs_burst_us",                limit_plain,          "cpu.max.burst",   limit_plain },
+	{ "cpu.realtimePeriod",       "cpu",      C(rt_period),           T_U64,  "cpu.rt_period_us",                limit_plain,          "",                limit_never },
+	{ "cpu.realtimeRuntime",      "cpu",      C(rt_runtime),          T_I64,  "cpu.rt_runtime_us",               limit_plain,          "",                limit_never },
+	{ "cpu.cpus",                 "cpuset",   C(cpus),                T_STR,  "cpuset.cpus",                     limit_text,           "cpuset.cpus",     limit_text },
+	{ "cpu.mems",                 "cpuset",   C(mems),                T_STR,  "cpuset.mems",                     limit_text,           "cpuset.mems",     limit_text },
+	{ "pids.limit",               "pids",     P(limit),               T_I64,  "pids.max",                        limit_count,          "pids.max",        limit_count },
+	{ "blockIO.weight",           "blkio",    B(weight),              T_U32,  "blkio.weight",                    limit_io_weight1,     "io.bfq.weight",   limit_io_weight2 },
+	{ "blockIO.leafWeight",       "blkio",    B(leaf_weight),         T_U32,  "blkio.leaf_weight",               limit_io_weight1,     "",                limit_never },
+	{ "blockIO.weightDevice",     "blkio",    B(weight_device),       T_LIST, "blkio.weight_device",             limit_weight_devices, "io.bfq.weight",   limit_weight_devices },
+	{ "blockIO.throttleReadBpsDevice",   "blkio", B(read_bps),        T_LIST, "blkio.throttle.read_bps_device",  limit_rate,           "io.max",          limit_io_max },
+	{ "blockIO.throttleWriteBpsDevice",  "blkio", B(write_bps),       T_LIST, "blkio.throttle.write_bps_device", limit_rate,           "io.max",          limit_io_max },
+	{ "blockIO.throttleReadIOPSDevice",  "blkio", B(read_iops),       T_LIST, "blkio.throttle.read_iops_device", limit_rate,           "io.max",          limit_io_max },
+	{ "blockIO.throttleWriteIOPSDevice", "blkio", B(write_iops),      T_LIST, "blkio.throttle.write_iops_device",limit_rate,           "io.max",          limit_io_max },
+	{ "hugepageLimits",           "hugetlb",  T(hugepages),           T_LIST, "limit_in_bytes",                  limit_hugepages,      "max",             limit_hugepages },
+	{ "network.classID",          "net_cls",  N(class_id),            T_U32,  "net_cls.classid",                 limit_plain,          "",                limit_never },
+	{ "network.priorities",       "net_prio", N(priorities),          T_LIST, "net_prio.ifpriomap",              limit_priorities,     "",                limit_never },
+	{ "rdma",                     "rdma",     T(rdma),                T_OBJS, "rdma.max",                        limit_rdma,           "rdma.max",        limit_rdma },
+	{ "unified",                  "",         T(unified),             T_MAP,  "",                                limit_unified,        "",                limit_unified },
+};
+#undef M
+#undef C
+#undef P
+#undef B
+#undef N
+#undef T
+/* clang-format on */
+
+/* Is there anything in the config that the row could be about? */
+static bool
+limit_present(const struct limit_knob *k, const struct spec_resources *r)
+{
+	const struct limit l = { .k = k, .r = r };
+
+	return k->object == LIMIT_TOP ? limit_asked(&l) : limit_at(&l) != NULL;
+}
+
+/* What one row asks of a v1 or v2 hierarchy, appended to out. Dies of a value
+ * that has no meaning there. */
+static void
+limit_row(const struct limit_knob *k, const struct spec *s,
+    const struct spec_resources *r, bool v2, struct limit_list *out)
+{
+	struct limit l = { .spec = s, .r = r, .k = k, .v2 = v2, .out = out };
+
+	if (v2)
+		k->v2_as(&l, k->v2_file);
+	else
+		k->v1_as(&l, k->v1_file);
+}
+
+/* == 10 PLAN =========================================== plan_ ==== [pure]
  * Owns:   struct host (what this machine offers), struct plan (everything
  *         that will be done to it), printing the plan.
  * Calls:  SPEC TAB JSON; system calls only in plan_probe().
@@ -4429,6 +5110,12 @@ struct plan_step {
 struct plan_cgroup {
 	const struct host_hier *hier;
 	const char *dir; /* absolute path on the host */
+	const char *v2;  /* the hierarchy's cgroup.controllers, once read */
+};
+
+struct plan_limit {
+	struct limit_write w;
+	size_t cgroup; /* of the plan's cgroups */
 };
 
 struct plan {
@@ -4450,6 +5137,8 @@ struct plan {
 	bool rootless;     /* go on without cgroups that we may not make */
 	bool device_rules; /* a v1 devices hierarchy takes the rules */
 	bool any_device;   /* the deny-all rule is not enforced */
+	struct plan_limit *limits;
+	size_t nlimits;
 };
 
 /* A field of mountinfo without its octal escapes, in place. */
@@ -4640,6 +5329,154 @@ plan_cgroups(struct plan *p, const struct host *host)
 	}
 	if (!host->nhier)
 		err_note("no cgroup hierarchy is mounted: running without");
+}
+
+/* What a controller is called on v2, and the option that builds it. */
+/* clang-format off */
+static const struct plan_controller {
+	const char *name, *v2, *config;
+} plan_controller[] = {
+	{ "memory",   "memory",  "CONFIG_MEMCG" },
+	{ "cpu",      "cpu",     "CONFIG_CGROUP_SCHED" },
+	{ "cpuset",   "cpuset",  "CONFIG_CPUSETS" },
+	{ "pids",     "pids",    "CONFIG_CGROUP_PIDS" },
+	{ "blkio",    "io",      "CONFIG_BLK_CGROUP" },
+	{ "hugetlb",  "hugetlb", "CONFIG_CGROUP_HUGETLB" },
+	{ "net_cls",  "",        "CONFIG_CGROUP_NET_CLASSID" },
+	{ "net_prio", "",        "CONFIG_CGROUP_NET_PRIO" },
+	{ "rdma",     "rdma",    "CONFIG_CGROUP_RDMA" },
+};
+/* clang-format on */
+
+static const struct plan_controller *
+plan_controller_named(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(plan_controller); i++)
+		if (!strcmp(plan_controller[i].name, name))
+			return &plan_controller[i];
+	return NULL;
+}
+
+/* What the v2 hierarchy calls the controller; of those that only unified
+ * knows, their own name. */
+static const char *
+plan_v2_name(const char *controller)
+{
+	const struct plan_controller *c = plan_controller_named(controller);
+
+	return c ? c->v2 : controller;
+}
+
+/* Does the cgroup's hierarchy have the controller? "" is the core of v2. */
+static bool
+plan_has_controller(struct plan_cgroup *c, const char *controller)
+{
+	char *list, *word;
+
+	if (!c->hier->v2)
+		return *controller &&
+		       plan_has_word(c->hier->controllers, controller);
+	if (!*controller)
+		return true;
+	if (!c->v2)
+		c->v2 = sys_read_file(AT_FDCWD,
+		    base_fmt("%s/cgroup.controllers", c->hier->mount), NULL);
+	list = base_dup(c->v2 ? c->v2 : "");
+	controller = plan_v2_name(controller);
+	while ((word = base_cut(&list, " \n")))
+		if (!strcmp(word, controller))
+			return true;
+	return false;
+}
+
+/* Where a write to a controller's file goes; ncgroups when nowhere. v2: no
+ * other kind will do. */
+static size_t
+plan_cgroup_of(const struct plan *p, const char *controller, bool v2)
+{
+	size_t i;
+
+	for (i = 0; i < p->ncgroups; i++)
+		if ((p->cgroups[i].hier->v2 || !v2) &&
+		    plan_has_controller(&p->cgroups[i], controller))
+			break;
+	return i;
+}
+
+/* A limit that nothing on this host can hold: why, and what would. */
+NORETURN static void
+plan_die_limit(const struct plan *p, const struct limit_write *w)
+{
+	const struct plan_controller *c = plan_controller_named(w->controller);
+	char *list = sys_proc_read("cgroups"), *line, *name, *enabled = NULL;
+	const char *cure = "which is not mounted on this host";
+
+	while (c && list && (line = base_cut(&list, "\n"))) {
+		name = base_cut(&line, "\t");
+		if (!name || strcmp(name, c->name))
+			continue;
+		base_cut(&line, "\t");
+		base_cut(&line, "\t");
+		enabled = line;
+		break;
+	}
+	if (w->v2 && !c)
+		cure = "which the cgroup v2 of this host has not";
+	else if (c && !enabled)
+		cure = base_fmt("which this kernel lacks (%s)", c->config);
+	else if (enabled && *enabled == '0')
+		cure = base_fmt("which is switched off (hint: boot with "
+				"cgroup_enable=%s)",
+		    w->controller);
+	json_die(&p->spec->json, w->tok,
+	    "%s needs the cgroup controller '%s', %s", w->field, w->controller,
+	    cure);
+}
+
+/* The column that speaks for a controller that no hierarchy has. */
+static bool
+plan_is_v2(const struct plan *p)
+{
+	size_t i;
+
+	for (i = 0; i < p->ncgroups; i++)
+		if (!p->cgroups[i].hier->v2)
+			return false;
+	return p->ncgroups;
+}
+
+/* Every write that the resources r ask for, each with the cgroup it goes to. */
+static void
+plan_limits(struct plan *p, const struct spec_resources *r)
+{
+	struct limit_list list = { 0 };
+	const struct limit_knob *k;
+	struct limit_write *w;
+	size_t i, at;
+
+	for (k = limit_knob; k < limit_knob + LEN(limit_knob); k++) {
+		if (!limit_present(k, r))
+			continue;
+		at = plan_cgroup_of(p, k->controller, !*k->controller);
+		limit_row(k, p->spec, r,
+		    at < p->ncgroups ? p->cgroups[at].hier->v2 : plan_is_v2(p),
+		    &list);
+	}
+	p->limits = base_array(list.n, sizeof *p->limits);
+	for (i = 0; i < list.n; i++) {
+		w = &list.w[i];
+		at = plan_cgroup_of(p, w->controller, w->v2);
+		if (at == p->ncgroups && w->v2 && !plan_is_v2(p) &&
+		    plan_cgroup_of(p, "", true) == p->ncgroups)
+			json_die(&p->spec->json, w->tok,
+			    "cannot use unified on cgroup v1");
+		if (at == p->ncgroups)
+			plan_die_limit(p, w);
+		p->limits[p->nlimits].w = *w;
+		p->limits[p->nlimits++].cgroup = at;
+	}
 }
 
 /* Device rules need a device controller. The bare deny rule that every
@@ -4975,6 +5812,8 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 	plan_namespaces(p, host);
 	plan_cgroups(p, host);
 	plan_device_rules(p);
+	if (s->linux_ && s->linux_->resources)
+		plan_limits(p, s->linux_->resources);
 	plan_steps(p, host);
 	return p;
 }
@@ -5303,6 +6142,11 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 	for (i = 0; i < p->ncgroups; i++)
 		list[i] = base_dup(p->cgroups[i].dir);
 	plan_print_list(o, "cgroups", list);
+	list = base_array(p->nlimits + 1, sizeof *list);
+	for (i = 0; i < p->nlimits; i++)
+		list[i] = base_fmt(
+		    "%s=%s", p->limits[i].w.file[0], p->limits[i].w.value[0]);
+	plan_print_list(o, "limits", list);
 	list = base_array(s->linux_->sysctl.n + 1, sizeof *list);
 	for (i = 0; i < s->linux_->sysctl.n; i++)
 		list[i] = base_fmt("%s=%s", kv[i].key, kv[i].value);
@@ -5369,7 +6213,7 @@ plan_print(const struct plan *p, bool json)
 	return json ? o.j.t : o.t;
 }
 
-/* == 10 STATE ========================================== state_ ==== [order]
+/* == 11 STATE ========================================== state_ ==== [order]
  * Owns:   the state root, a container's directory in it, its journal
  *         state.json, the status it has now.
  * Calls:  ERR SYS JSON SPEC. Never the bundle.
@@ -5884,7 +6728,7 @@ state_put(struct json_out *o, const struct state *st, enum state_status now,
 	json_put_close(o, '}');
 }
 
-/* == 11 CGROUP ========================================== cg_ ==== [order]
+/* == 12 CGROUP ========================================== cg_ ==== [order]
  * Owns:   the container's own cgroup in each hierarchy: make, enter, list,
  *         kill, remove.
  * Calls:  ERR SYS TAB PLAN.
@@ -6260,6 +7104,49 @@ cg_check_unused(const char *dir)
 		err_die("container's cgroup unexpectedly frozen: %s", dir);
 }
 
+/* The controller is on for the children of dir. */
+static void
+cg_enable_in(int dir, const char *name, const char *controller)
+{
+	char *list = sys_read_file(dir, "cgroup.subtree_control", NULL), *word;
+
+	while (list && (word = base_cut(&list, " \n")))
+		if (!strcmp(word, controller))
+			return;
+	if (sys_write_file(
+		dir, "cgroup.subtree_control", base_fmt("+%s", controller)) < 0)
+		err_die(errno == EBUSY ?
+			    "enable controller '%s' below %s, which has "
+			    "processes of its own (hint: run ocirt from a "
+			    "cgroup beside):" :
+			    "enable controller '%s' below %s:",
+		    controller, name);
+}
+
+/* v2: what the limits need is on in every cgroup from the mount point down to
+ * the one above the container's. Nothing else is switched on. */
+static void
+cg_enable(const struct plan *p, size_t cgroup)
+{
+	const struct plan_cgroup *c = &p->cgroups[cgroup];
+	size_t n = strlen(c->hier->mount), i;
+	const char *name;
+	int dir;
+
+	do {
+		name = base_dupn(c->dir, n);
+		if ((dir = cg_open(name)) < 0)
+			err_die("open cgroup %s:", name);
+		for (i = 0; i < p->nlimits; i++)
+			if (p->limits[i].cgroup == cgroup &&
+			    *p->limits[i].w.controller)
+				cg_enable_in(dir, name,
+				    plan_v2_name(p->limits[i].w.controller));
+		close(dir);
+		n += 1 + strcspn(c->dir + n + 1, "/");
+	} while (c->dir[n]);
+}
+
 /* The container has an own, empty cgroup in each hierarchy; err_die removes
  * them. An ordinary user to whom nothing is delegated runs without, unless
  * the config names a path. */
@@ -6270,6 +7157,7 @@ cg_make(struct plan *p)
 	char **undo = base_array(p->ncgroups + 1, sizeof *undo);
 	char *path;
 	size_t i, made = 0, kept = 0;
+	bool lost;
 	int r;
 
 	err_undo(cg_undo, undo);
@@ -6300,10 +7188,17 @@ cg_make(struct plan *p)
 		}
 		p->cgroups[kept++] = p->cgroups[i];
 	}
-	if (kept == p->ncgroups)
-		return;
+	if (kept < p->ncgroups && p->nlimits)
+		json_die(&p->spec->json, p->limits[0].w.tok,
+		    "%s cannot be limited: no cgroup is delegated to this user",
+		    p->limits[0].w.field);
+	lost = kept < p->ncgroups;
 	p->ncgroups = kept;
-	plan_device_rules(p);
+	if (lost)
+		plan_device_rules(p);
+	for (i = 0; i < p->ncgroups && p->nlimits; i++)
+		if (p->cgroups[i].hier->v2)
+			cg_enable(p, i);
 }
 
 /* The cgroup2 directory a child can be born in, or -1. */
@@ -6356,6 +7251,79 @@ cg_enter_all(char *const *dirs, pid_t pid)
 		cg_enter(*dirs, pid);
 }
 
+/* Memory cannot shrink below what is in use, says v1; v2 reclaims. */
+static void
+cg_say_busy(int dir, const struct limit_write *w)
+{
+	char *use, *peak;
+
+	if (errno != EBUSY || strcmp(w->field, "memory.limit"))
+		return;
+	use = sys_read_file(dir, "memory.usage_in_bytes", NULL);
+	peak = sys_read_file(dir, "memory.max_usage_in_bytes", NULL);
+	err_die("unable to set memory limit to %s (current usage: %.*s, peak "
+		"usage: %.*s)",
+	    w->value[0], (int)strcspn(use ? use : "?", "\n"), use ? use : "?",
+	    (int)strcspn(peak ? peak : "?", "\n"), peak ? peak : "?");
+}
+
+/* One limit is in its file. false when the kernel wants another value changed
+ * first: it says EINVAL. */
+static bool
+cg_try_limit(int dir, const struct limit_write *w)
+{
+	const char *file = w->file[0], *value = w->value[0];
+	int r = sys_write_file(dir, file, value);
+
+	if (r < 0 && errno == ENOENT && w->file[1]) {
+		file = w->file[1];
+		value = w->value[1];
+		r = sys_write_file(dir, file, value);
+	}
+	/* cpuset mounted with noprefix */
+	if (r < 0 && errno == ENOENT && !strncmp(file, "cpuset.", 7))
+		r = sys_write_file(dir, file + 7, value);
+	if (r < 0 && errno == ENOENT && w->optional)
+		return true;
+	if (r < 0 && errno == ENOENT)
+		err_die("%s: this kernel has no %s", w->field, w->file[0]);
+	return r == 0;
+}
+
+/* All limits are in their files, before anything runs in the cgroups. Some
+ * depend on each other (limit and swap, quota and period): those that are
+ * refused are tried again behind the others. */
+static void
+cg_write_limits(const struct plan *p)
+{
+	const struct plan_limit *l = p->limits;
+	bool *done = base_array(p->nlimits, sizeof *done);
+	size_t i, left = p->nlimits, before = left + 1;
+	bool last;
+	int dir;
+
+	while (left) {
+		last = left == before;
+		before = left;
+		for (i = 0; i < p->nlimits; i++) {
+			if (done[i])
+				continue;
+			dir = cg_open(p->cgroups[l[i].cgroup].dir);
+			if (dir < 0)
+				err_die("open cgroup %s:",
+				    p->cgroups[l[i].cgroup].dir);
+			done[i] = cg_try_limit(dir, &l[i].w);
+			if (!done[i])
+				cg_say_busy(dir, &l[i].w);
+			if (!done[i] && (last || errno != EINVAL))
+				err_die("%s: write '%s' to %s:", l[i].w.field,
+				    l[i].w.value[0], l[i].w.file[0]);
+			close(dir);
+			left -= done[i];
+		}
+	}
+}
+
 /* What every container may use, whatever its rules say: making nodes, the
  * default devices, ptys. */
 static const char *const cg_device_default[] = { "c *:* m", "b *:* m",
@@ -6399,14 +7367,14 @@ cg_write_devices(const struct plan *p)
 			err_die("device rule '%s':", cg_device_default[i]);
 }
 
-/* == 12 RDT ============================================ rdt_ ==== [order]
+/* == 13 RDT ============================================ rdt_ ==== [order]
  * Owns:   the container's group in resctrl, and its schemata.
  * Calls:  ERR SYS PLAN STATE.
  * Runs:   parent, while the child waits; and delete.
  * Change: nothing is touched unless the config has intelRdt.
  */
 
-/* == 13 NS ============================================== ns_ ==== [order]
+/* == 14 NS ============================================== ns_ ==== [order]
  * Owns:   opening, joining and making namespaces, id mappings, time offsets,
  *         the loopback device.
  * Calls:  ERR SYS TAB SPEC.
@@ -6749,14 +7717,14 @@ ns_open(pid_t pid, unsigned flags, int *fds)
 	}
 }
 
-/* == 14 NET ============================================ net_ ==== [order]
+/* == 15 NET ============================================ net_ ==== [order]
  * Owns:   rtnetlink: loopback, and devices that move into the container.
  * Calls:  ERR SYS PLAN.
  * Runs:   parent, while the child waits; the kernel's netlink is the only peer.
  * Change: a device that moved goes back when create fails.
  */
 
-/* == 15 FS ============================================== fs_ ==== [order]
+/* == 16 FS ============================================== fs_ ==== [order]
  * Owns:   what the container sees as its file system.
  * Calls:  ERR SYS TAB PLAN. Never cgroups, never state.json.
  * Runs:   child, in its own mount namespace, before ids and capabilities are
@@ -7684,7 +8652,7 @@ fs_verify(struct fs *fs)
 	}
 }
 
-/* == 16 TTY ============================================= tty_ =============
+/* == 17 TTY ============================================= tty_ =============
  * Owns:   the container's pseudoterminal; our own terminal while we relay.
  * Calls:  ERR SYS.
  * Runs:   tty_open in the child, before the pivot; all else in the parent.
@@ -7856,7 +8824,7 @@ tty_send_console(const char *path, int master, const char *name)
 		err_die("send terminal to console socket %s:", path);
 }
 
-/* == 17 CRED =========================================== cred_ ==== [order]
+/* == 18 CRED =========================================== cred_ ==== [order]
  * Owns:   ids, groups, capabilities, limits, labels, session keyring; how the
  *         program is scheduled and where its memory comes from.
  * Calls:  ERR SYS TAB SPEC.
@@ -8313,7 +9281,7 @@ cred_try_oom(pid_t pid, const struct spec_process *p)
 	return now && !strcmp(base_cut(&now, "\n"), want);
 }
 
-/* == 18 SCMP =========================================== scmp_ =============
+/* == 19 SCMP =========================================== scmp_ =============
  * Owns:   the system call filter: compiled from the config, loaded.
  * Calls:  ERR SYS SPEC; libseccomp, for the compiler alone.
  * Runs:   scmp_compile in the parent, before the clone; scmp_load in the
@@ -8646,7 +9614,7 @@ scmp_load(const struct scmp_program *p)
 	err_die("load seccomp filter:");
 }
 
-/* == 19 HOOK =========================================== hook_ =============
+/* == 20 HOOK =========================================== hook_ =============
  * Owns:   running hooks: state on stdin, time limit, what they print.
  * Calls:  ERR SYS SPEC STATE.
  * Runs:   parent and child; which hook where is the caller's (tab_hook).
@@ -8847,7 +9815,7 @@ hook_any(const struct spec *s, enum tab_hook_index which)
 	return s->hooks && s->hooks->list[which].n;
 }
 
-/* == 20 SYNC =========================================== sync_ ==== [wire]
+/* == 21 SYNC =========================================== sync_ ==== [wire]
  * Owns:   the messages between parent and child, over one SOCK_SEQPACKET
  *         pair. A message is its kind and a text, whole or not at all.
  * Calls:  ERR SYS.
@@ -8947,7 +9915,7 @@ sync_recv(int sock, int signals, struct sync_msg *m, int *fd)
 	}
 }
 
-/* == 21 INIT =========================================== init_ ==== [order][wire]
+/* == 22 INIT =========================================== init_ ==== [order][wire]
  * Owns:   the child, from the clone to execve: init_steps tells its life.
  * Calls:  all rooms above that say "child".
  * Runs:   child. It holds the parent's memory as a copy and never writes
@@ -9710,7 +10678,7 @@ init_stage(struct init *in)
 	init_run(in, init_stage_steps);
 }
 
-/* == 22 RUN ============================================= run_ ==== [order][wire]
+/* == 23 RUN ============================================= run_ ==== [order][wire]
  * Owns:   the parent's side: create, run, start, kill, delete.
  * Calls:  all rooms above but FS and CRED's setters, which are the child's.
  * Runs:   parent.
@@ -10507,6 +11475,7 @@ run_prepare(
 	run_fill_cgroups(r);
 	r->state.any_device = r->plan->any_device;
 	cg_write_devices(r->plan);
+	cg_write_limits(r->plan);
 	cgroup = cg_open_v2(r->plan);
 	run_clone(r, cgroup);
 	sys_close(&cgroup);
@@ -10973,7 +11942,7 @@ run_delete(const struct run_opts *o, const char *id)
 	return 0;
 }
 
-/* == 23 EXEC ========================================== exec_ ==== [wire]
+/* == 24 EXEC ========================================== exec_ ==== [wire]
  * Owns:   one more process in a container that is there.
  * Calls:  RUN for what create does as well, and the rooms above it.
  * Runs:   parent; the child's steps are init_exec_steps.
@@ -11234,14 +12203,14 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	return sys_exit_code(status);
 }
 
-/* == 24 CRIU ========================================== criu_ ==== [order]
+/* == 25 CRIU ========================================== criu_ ==== [order]
  * Owns:   what is said to criu, and what it says when it fails.
  * Calls:  ERR SYS STATE CGROUP RUN.
  * Runs:   parent. criu is a program of the host; without it both are refused.
  * Change: an option of checkpoint or restore is a row.
  */
 
-/* == 25 SHOW ========================================== show_ =============
+/* == 26 SHOW ========================================== show_ =============
  * Owns:   commands that only look: state, list, ps, plan, features, version;
  *         and spec, which writes the example.
  * Calls:  STATE CGROUP PLAN RUN.
@@ -11909,7 +12878,7 @@ show_version(const struct run_opts *o, char **argv)
 	return 0;
 }
 
-/* == 26 CMD ============================================= cmd_ ==== [rows]
+/* == 27 CMD ============================================= cmd_ ==== [rows]
  * Owns:   commands and options in two tables: parser, help, man page and
  *         completion are all read from them, so they cannot disagree.
  * Calls:  all rooms above.
@@ -12519,7 +13488,7 @@ cmd_main(char **argv)
 	return c->run(&o, copy);
 }
 
-/* == 27 MAIN =========================================== main =============
+/* == 28 MAIN =========================================== main =============
  * Owns:   what must hold before anything else is done.
  * Calls:  CMD.
  * Runs:   parent.
