@@ -3769,20 +3769,6 @@ spec_set(const struct json *j, int i, const struct spec_field *f, char *at)
 	}
 }
 
-/* Dies of a value that asks for what is not built yet. */
-static void
-spec_refuse_later(const struct json *j, int i, const struct spec_field *f)
-{
-	if (f->flags & SPEC_LATER)
-		i = json_nontrivial(j, i);
-	else if (!(f->flags & SPEC_NEVER) || !j->tok[i].size)
-		return;
-	else
-		i = json_first_scalar(j, i);
-	if (i >= 0)
-		json_die(j, i, "not supported by this version of ocirt");
-}
-
 /* Fill a struct from object i. Unknown keys are skipped. */
 static void
 spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
@@ -3805,7 +3791,6 @@ spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
 				    j, k, "wrong case, expected '%s'", f->key);
 			if (!json_is_null(j, k + 1)) {
 				spec_set(j, k + 1, f, to + f->at);
-				spec_refuse_later(j, k + 1, f);
 				seen |= (uint64_t)1 << n;
 			}
 			break;
@@ -3816,14 +3801,48 @@ spec_fill(const struct json *j, int i, const struct spec_shape *sh, char *to)
 			json_die(j, i, "'%s' is missing", sh->fields[n].key);
 }
 
-/* Die of the value of key in the object a struct came from, or of the object
- * when the key is not there. */
+/* Dies of the first member of object i that asks for what is not built yet.
+ * Runs behind spec_check: what is wrong is called wrong. */
+static void
+spec_refuse_later(const struct json *j, int i, const struct spec_shape *sh)
+{
+	const struct spec_field *f = NULL;
+	int k, m, asks, end = json_next(j, i);
+
+	for (k = i + 1; k < end; k = json_next(j, k)) {
+		for (f = sh->fields; f < sh->fields + sh->n; f++)
+			if (!strcmp(f->key, json_text(j, k)))
+				break;
+		if (f == sh->fields + sh->n || json_is_null(j, k + 1))
+			continue;
+		asks = -1;
+		if (f->flags & SPEC_LATER)
+			asks = json_nontrivial(j, k + 1);
+		else if (f->flags & SPEC_NEVER && j->tok[k + 1].size)
+			asks = json_first_scalar(j, k + 1);
+		if (asks >= 0)
+			json_die(
+			    j, asks, "not supported by this version of ocirt");
+		if (f->type == T_OBJ)
+			spec_refuse_later(j, k + 1, f->shape);
+		for (m = k + 2; f->type == T_LIST && m < json_next(j, k);
+		     m = json_next(j, m))
+			spec_refuse_later(j, m, f->shape);
+	}
+}
+
+/* The value of key in object obj, or the object when the key is not there. */
+static int
+spec_at(const struct json *j, int obj, const char *key)
+{
+	int i = json_get(j, obj, key);
+
+	return i >= 0 ? i : obj;
+}
+
+/* Die of the value of key in the object that a struct came from. */
 #define spec_die(s, obj, key, ...)                                             \
-	do {                                                                   \
-		int spec_tok_ = json_get(&(s)->json, (obj)->tok, key);         \
-		json_die(&(s)->json, spec_tok_ >= 0 ? spec_tok_ : (obj)->tok,  \
-		    __VA_ARGS__);                                              \
-	} while (0)
+	json_die(&(s)->json, spec_at(&(s)->json, (obj)->tok, key), __VA_ARGS__)
 
 static void
 spec_check_version(const struct spec *s)
@@ -4129,6 +4148,84 @@ spec_check_devices(const struct spec *s)
 	}
 }
 
+/* 0 is "leave it alone". */
+static void
+spec_check_weight(const struct spec *s, int tok, const char *key,
+    const struct spec_int *weight)
+{
+	if (weight->v && (weight->v < 10 || weight->v > 1000))
+		json_die(&s->json, spec_at(&s->json, tok, key),
+		    "out of range (10 to 1000)");
+}
+
+static void
+spec_check_blkio(const struct spec *s, const struct spec_blkio *b)
+{
+	const struct spec_blkio_device *d = b->weight_device.p;
+	size_t i;
+
+	spec_check_weight(s, b->tok, "weight", &b->weight);
+	spec_check_weight(s, b->tok, "leafWeight", &b->leaf_weight);
+	for (i = 0; i < b->weight_device.n; i++) {
+		if (!d[i].weight.set && !d[i].leaf_weight.set)
+			json_die(&s->json, d[i].tok,
+			    "'weight' and 'leafWeight' are missing");
+		spec_check_weight(s, d[i].tok, "weight", &d[i].weight);
+		spec_check_weight(s, d[i].tok, "leafWeight", &d[i].leaf_weight);
+	}
+}
+
+/* runtime-spec config-linux.md#memory: swap is memory and swap together, -1 is
+ * no limit, 0 leaves it alone. */
+static void
+spec_check_memory(const struct spec *s, const struct spec_memory *m)
+{
+	if (m->swap.v > 0 && !m->limit.v)
+		spec_die(s, m, "swap",
+		    "unable to set swap limit without memory limit");
+	if (m->swap.v > 0 && m->limit.v > m->swap.v)
+		spec_die(s, m, "swap",
+		    "memory+swap limit should be >= memory limit");
+	if ((uint64_t)m->swappiness.v > 100)
+		spec_die(s, m, "swappiness", "out of range (0 to 100)");
+}
+
+/* "2MB": [1-9][0-9]*[KMG]B, as the names of the kernel's files have it. */
+static bool
+spec_is_page_size(const char *size)
+{
+	size_t n = strspn(size, "0123456789");
+
+	return n && *size != '0' && size[n] && strchr("KMG", size[n]) &&
+	       !strcmp(size + n + 1, "B");
+}
+
+static void
+spec_check_resources(const struct spec *s, const struct spec_resources *r)
+{
+	const struct spec_hugepage *h = r->hugepages.p;
+	const struct spec_pair *u = r->unified.p;
+	const struct spec_rdma *d = r->rdma.p;
+	size_t i;
+
+	if (r->memory)
+		spec_check_memory(s, r->memory);
+	if (r->blkio)
+		spec_check_blkio(s, r->blkio);
+	for (i = 0; i < r->hugepages.n; i++)
+		if (!spec_is_page_size(h[i].size))
+			spec_die(s, &h[i], "pageSize",
+			    "'%s' is no page size (as 64KB or 2MB)", h[i].size);
+	for (i = 0; i < r->rdma.n; i++)
+		if (!d[i].handles.set && !d[i].objects.set)
+			json_die(&s->json, d[i].tok,
+			    "'hcaHandles' and 'hcaObjects' are missing");
+	for (i = 0; i < r->unified.n; i++)
+		if (!*u[i].key || strchr(u[i].key, '/'))
+			json_die(&s->json, u[i].tok,
+			    "'%s' is no file of a cgroup", u[i].key);
+}
+
 static void
 spec_check_mempolicy(const struct spec *s, const struct spec_mempolicy *m)
 {
@@ -4165,6 +4262,8 @@ spec_check_linux(const struct spec *s)
 	spec_check_paths(s, "maskedPaths", s->linux_->masked);
 	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
 	spec_check_devices(s);
+	if (s->linux_->resources)
+		spec_check_resources(s, s->linux_->resources);
 	if (s->linux_->propagation && *s->linux_->propagation &&
 	    tab_find(tab_propagation, LEN(tab_propagation),
 		s->linux_->propagation, &v) < 0)
@@ -4336,6 +4435,7 @@ spec_read(const char *file, char *text, size_t len)
 	if (!s->linux_)
 		s->linux_ = base_alloc(sizeof *s->linux_);
 	spec_check(s);
+	spec_refuse_later(&s->json, 0, &spec_s_top);
 	return s;
 }
 
@@ -4351,6 +4451,7 @@ spec_read_process(const char *file, char *text, size_t len)
 	s->process = base_alloc(sizeof *s->process);
 	spec_fill(&s->json, 0, &spec_s_process, (char *)s->process);
 	spec_check_process(s, s->process);
+	spec_refuse_later(&s->json, 0, &spec_s_process);
 	return s;
 }
 
@@ -9368,9 +9469,12 @@ static const struct word scmp_arch_words[] = {
 /* The number of an action; its errno value is EPERM unless one is given,
  * which only ERRNO and TRACE take. */
 static uint32_t
-scmp_action(
-    const struct json *j, int tok, const char *name, const struct spec_int *ret)
+scmp_action(const struct json *j, int obj, bool by_default, const char *name,
+    const struct spec_int *ret)
 {
+	int tok = spec_at(j, obj, by_default ? "defaultAction" : "action");
+	int number =
+	    spec_at(j, obj, by_default ? "defaultErrnoRet" : "errnoRet");
 	uint64_t v;
 	bool data;
 
@@ -9382,10 +9486,10 @@ scmp_action(
 		json_die(j, tok, "unknown action '%s'", name);
 	data = v == SCMP_ACT_ERRNO(0) || v == SCMP_ACT_TRACE(0);
 	if (ret->set && !data)
-		json_die(j, tok, "an errno value with %s", name);
+		json_die(j, number, "an errno value with %s", name);
 	/* libseccomp's MAX_ERRNO is not one of them */
 	if (ret->set && ret->v > (v == SCMP_ACT_ERRNO(0) ? 4094 : 0xffff))
-		json_die(j, tok, "errno value out of range");
+		json_die(j, number, "errno value out of range");
 	return (uint32_t)v | (data ? (uint32_t)(ret->set ? ret->v : EPERM) : 0);
 }
 
@@ -9395,9 +9499,11 @@ scmp_compare(const struct json *j, const struct spec_scmp_arg *a)
 	uint64_t op;
 
 	if (a->index.v > 5)
-		json_die(j, a->tok, "argument index above 5");
+		json_die(
+		    j, spec_at(j, a->tok, "index"), "argument index above 5");
 	if (tab_find(scmp_op_words, LEN(scmp_op_words), a->op, &op) < 0)
-		json_die(j, a->tok, "unknown operator '%s'", a->op);
+		json_die(j, spec_at(j, a->tok, "op"), "unknown operator '%s'",
+		    a->op);
 	return SCMP_CMP((unsigned)a->index.v, (enum scmp_compare)op,
 	    (uint64_t)a->value.v, (uint64_t)a->value_two.v);
 }
@@ -9446,9 +9552,9 @@ scmp_rules(scmp_filter_ctx ctx, const struct spec *s, uint32_t def)
 
 	for (i = 0; i < s->linux_->seccomp->rules.n; i++) {
 		action = scmp_action(
-		    &s->json, r[i].tok, r[i].action, &r[i].errno_ret);
+		    &s->json, r[i].tok, false, r[i].action, &r[i].errno_ret);
 		if (!r[i].names[0])
-			json_die(&s->json, r[i].tok, "'names' is empty");
+			spec_die(s, &r[i], "names", "expected a name");
 		a = r[i].args.p;
 		for (k = 0; k < r[i].args.n; k++)
 			scmp_compare(&s->json, &a[k]);
@@ -9542,7 +9648,7 @@ scmp_compile(const struct spec *s)
 	if (c->listener_metadata && !c->listener_path)
 		spec_die(s, c, "listenerMetadata", "without a listenerPath");
 	p = base_alloc(sizeof *p);
-	def = scmp_action(&s->json, c->tok, c->action, &c->errno_ret);
+	def = scmp_action(&s->json, c->tok, true, c->action, &c->errno_ret);
 	ctx = seccomp_init(def);
 	if (!ctx)
 		err_die("seccomp: init failed");

@@ -339,7 +339,7 @@ resources rdma OBJS - ~{"mlx5_1":{"hcaHandles":3}}
 resources unified MAP - ~{"memory.high":"1"}
 memory limit I64 - ~1048576
 memory reservation I64 - ~1048576
-memory swap I64 - ~1048576
+memory swap I64 - ~-1
 memory kernel I64 - ~1048576
 memory kernelTCP I64 - ~1048576
 memory swappiness U64 - ~60
@@ -809,17 +809,17 @@ fi
 
 if [ "$seccomp" = 1 ]; then
 	refuse 'Q2: an unknown default action is refused' seccomp defaultAction \
-		'"SCMP_ACT_FOO"' "linux.seccomp: unknown action 'SCMP_ACT_FOO'"
+		'"SCMP_ACT_FOO"' "linux.seccomp.defaultAction: unknown action 'SCMP_ACT_FOO'"
 	refuse 'an empty default action is refused' scmp_rule action '""' \
-		"linux.seccomp.syscalls[0]: unknown action ''"
+		"linux.seccomp.syscalls[0].action: unknown action ''"
 	refuse 'an unknown action is refused' scmp_rule action '"SCMP_ACT_FOO"' \
-		"linux.seccomp.syscalls[0]: unknown action 'SCMP_ACT_FOO'"
+		"linux.seccomp.syscalls[0].action: unknown action 'SCMP_ACT_FOO'"
 	refuse 'the notify action is refused by default' seccomp defaultAction \
 		'"SCMP_ACT_NOTIFY"' \
-		'linux.seccomp: SCMP_ACT_NOTIFY is not supported by this version of ocirt'
+		'linux.seccomp.defaultAction: SCMP_ACT_NOTIFY is not supported by this version of ocirt'
 	refuse 'the notify action is refused in a rule' scmp_rule action \
 		'"SCMP_ACT_NOTIFY"' \
-		'linux.seccomp.syscalls[0]: SCMP_ACT_NOTIFY is not supported by this version of ocirt'
+		'linux.seccomp.syscalls[0].action: SCMP_ACT_NOTIFY is not supported by this version of ocirt'
 	for a in KILL KILL_PROCESS KILL_THREAD TRAP ERRNO TRACE LOG; do
 		take "SCMP_ACT_$a is taken" scmp_rule action "\"SCMP_ACT_$a\""
 	done
@@ -828,36 +828,36 @@ if [ "$seccomp" = 1 ]; then
 			"{\"defaultAction\": \"SCMP_ACT_ERRNO\", \"syscalls\":
 			[{\"names\": [\"read\"], \"action\": \"SCMP_ACT_$a\",
 			\"errnoRet\": 1}]}" \
-			"linux.seccomp.syscalls[0]: an errno value with SCMP_ACT_$a"
+			"linux.seccomp.syscalls[0].errnoRet: an errno value with SCMP_ACT_$a"
 		refuse "SCMP_ACT_$a has no defaultErrnoRet" linux seccomp \
 			"{\"defaultAction\": \"SCMP_ACT_$a\",
 			\"defaultErrnoRet\": 1}" \
-			"linux.seccomp: an errno value with SCMP_ACT_$a"
+			"linux.seccomp.defaultErrnoRet: an errno value with SCMP_ACT_$a"
 	done
 	take 'ERRNO has a defaultErrnoRet' linux seccomp \
 		'{"defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38}'
 	take 'errnoRet 4094 is taken' scmp_rule errnoRet 4094
 	for v in 4096 65536; do
 		refuse "errnoRet $v is refused" scmp_rule errnoRet $v \
-			'linux.seccomp.syscalls[0]: errno value out of range'
+			'linux.seccomp.syscalls[0].errnoRet: errno value out of range'
 		refuse "defaultErrnoRet $v is refused" linux seccomp \
 			"{\"defaultAction\": \"SCMP_ACT_ERRNO\",
 			\"defaultErrnoRet\": $v}" \
-			'linux.seccomp: errno value out of range'
+			'linux.seccomp.defaultErrnoRet: errno value out of range'
 	done
 	take 'a filter may be empty' linux seccomp '{}'
 	refuse 'a filter with rules has a default action' linux seccomp \
 		'{"syscalls": [{"names": ["read"], "action": "SCMP_ACT_LOG"}]}' \
 		"linux.seccomp: 'defaultAction' is missing"
 	refuse 'a rule has names' scmp_rule names '[]' \
-		"linux.seccomp.syscalls[0]: 'names' is empty"
+		'linux.seccomp.syscalls[0].names: expected a name'
 	refuse 'an unknown operator is refused' scmp_arg op '"SCMP_CMP_FOO"' \
-		"linux.seccomp.syscalls[0].args[0]: unknown operator 'SCMP_CMP_FOO'"
+		"linux.seccomp.syscalls[0].args[0].op: unknown operator 'SCMP_CMP_FOO'"
 	for o in NE LT LE EQ GE GT MASKED_EQ; do
 		take "SCMP_CMP_$o is taken" scmp_arg op "\"SCMP_CMP_$o\""
 	done
 	refuse 'the seventh argument is refused' scmp_arg index 6 \
-		'linux.seccomp.syscalls[0].args[0]: argument index above 5'
+		'linux.seccomp.syscalls[0].args[0].index: argument index above 5'
 	refuse 'an unknown architecture is refused' seccomp architectures \
 		'["SCMP_ARCH_X86_64", "SCMP_ARCH_FOO"]' \
 		"linux.seccomp.architectures: unknown architecture 'SCMP_ARCH_FOO'"
@@ -883,7 +883,7 @@ if [ "$seccomp" = 1 ]; then
 		seccomp '{"defaultAction": "SCMP_ACT_ERRNO", "syscalls":
 		[{"names": ["mkdir"], "action": "SCMP_ACT_ERRNO", "args":
 		[{"index": 0, "value": 0, "op": "SCMP_CMP_FOO"}]}]}' \
-		"linux.seccomp.syscalls[0].args[0]: unknown operator 'SCMP_CMP_FOO'"
+		"linux.seccomp.syscalls[0].args[0].op: unknown operator 'SCMP_CMP_FOO'"
 else
 	skip 'the rules of seccomp' 'built without seccomp'
 fi
