@@ -59,7 +59,7 @@
  * self_freezing}, cgroup.{freeze,events,procs} and cpuset.{cpus,mems} of
  * cgroups; /etc/passwd
  * of the container for HOME, of the host for list. Files written: STATEROOT/ID/
- * {state.json,config.json,start,report}; cgroup.{procs,kill,freeze},
+ * {state.json,config.json,start,report,notify}; cgroup.{procs,kill,freeze},
  * freezer.state, cpuset.{cpus,mems} and devices.{allow,deny} of the
  * container's own cgroups; /proc/self/{oom_score_adj,attr}, /proc/sys; mount
  * points and device nodes inside the root file system; and what the user
@@ -5159,7 +5159,10 @@ struct host {
 	size_t nhier;
 	bool cgroupns; /* the kernel has cgroup namespaces */
 	bool kcore;
+	bool notify; /* our caller wants to hear of READY=1 (sd_notify(3)) */
 };
+
+#define PLAN_NOTIFY "/run/notify"
 
 enum plan_op {
 	OP_ROOT,
@@ -5230,6 +5233,7 @@ struct plan {
 	bool stage_user; /* it makes the user namespace, too */
 	const char *time_offsets; /* for /proc/PID/timens_offsets, or NULL */
 	bool lo_up, no_new_keyring;
+	size_t notify;             /* the step that binds PLAN_NOTIFY, or 0 */
 	unsigned long propagation; /* of the whole tree, before any mount */
 	struct plan_step *steps;
 	size_t nsteps, steps_cap;
@@ -5360,6 +5364,7 @@ plan_probe(struct host *host)
 	struct host_hier h;
 	size_t i;
 
+	host->notify = getenv("NOTIFY_SOCKET") && *getenv("NOTIFY_SOCKET");
 	host->cgroupns = sys_proc() >= 0 &&
 			 faccessat(sys_proc(), "self/ns/cgroup", F_OK, 0) == 0;
 	host->kcore =
@@ -5829,6 +5834,12 @@ plan_steps(struct plan *p, const struct host *host)
 	for (i = 0; i < s->mounts.n; i++)
 		plan_mount(p, &m[i]);
 	plan_dev(p, host);
+	if (host->notify) {
+		p->notify = p->nsteps;
+		st = plan_add(p, OP_BIND, PLAN_NOTIFY);
+		st->flags =
+		    MS_BIND | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC;
+	}
 	plan_paths(p, OP_READONLY, s->linux_->readonly);
 	plan_paths(p, OP_MASK, s->linux_->masked);
 	plan_add(p, OP_PIVOT, "/");
@@ -6327,8 +6338,10 @@ plan_print(const struct plan *p, bool json)
  */
 #define STATE_FILE "state.json"
 #define STATE_CONFIG "config.json"
-#define STATE_START "start"   /* FIFO: start writes, init waits */
-#define STATE_REPORT "report" /* FIFO: init writes how execve went */
+#define STATE_START "start"        /* FIFO: start writes, init waits */
+#define STATE_REPORT "report"      /* FIFO: init writes how execve went */
+#define STATE_NOTIFY "notify"      /* directory: mounted on PLAN_NOTIFY */
+#define STATE_SOCKET "notify.sock" /* in it: where the program says READY=1 */
 
 enum state_status {
 	ST_CREATING,
@@ -6360,7 +6373,8 @@ struct state {
 	struct spec_int pid, start_time; /* init */
 	struct spec_int owner_pid, owner_start, uid;
 	bool private_pid, hooks, keyring;
-	bool any_device; /* the deny-all rule is not enforced */
+	bool any_device;   /* the deny-all rule is not enforced */
+	const char *where; /* path of the directory; not in the journal */
 	char **cgroups, **notes;
 	struct spec_list annotations;
 	int root, dir; /* descriptors of the state root and the container's
@@ -6512,6 +6526,8 @@ state_unlink(struct state *st)
 
 	unlinkat(st->dir, STATE_FILE, 0);
 	unlinkat(st->dir, STATE_CONFIG, 0);
+	unlinkat(st->dir, STATE_NOTIFY "/" STATE_SOCKET, 0);
+	unlinkat(st->dir, STATE_NOTIFY, AT_REMOVEDIR);
 	if (unlinkat(st->root, st->id, AT_REMOVEDIR) == 0 || errno == ENOENT)
 		return;
 	for (i = 0; i < LEN(names); i++)
@@ -6581,8 +6597,10 @@ state_create(struct state *st, const char *given, bool optional)
 	st->dir = st->root = -1;
 	for (; *root; root++) {
 		st->root = state_open_root(*root, true);
-		if (st->root >= 0 && mkdirat(st->root, st->id, 0700) == 0)
+		if (st->root >= 0 && mkdirat(st->root, st->id, 0700) == 0) {
+			st->where = base_fmt("%s/%s", *root, st->id);
 			break;
+		}
 		if (st->root >= 0 && errno == EEXIST)
 			err_die("container with given ID already exists");
 		e = errno;
@@ -10823,6 +10841,7 @@ struct run {
 	pid_t pid;
 	int pidfd, sock, signals;
 	bool reaped; /* the child was waited for: its pid is another's */
+	int notify;  /* where the program says READY=1, or 0 */
 	struct tty tty;
 	struct tty_relay relay;
 };
@@ -11390,6 +11409,152 @@ run_write_pid_file(const struct run *r)
 	err_undo(run_unlink_pid_file, base_dup(path));
 }
 
+/* ---- sd_notify ---- */
+
+/* A socket of the service manager's: a path, or with '@' an abstract name. */
+static int
+run_notify_address(struct sockaddr_un *sa, socklen_t *len)
+{
+	const char *to = getenv("NOTIFY_SOCKET");
+	size_t n = to ? strlen(to) : 0;
+
+	if (!n || n > sizeof sa->sun_path || (*to != '/' && *to != '@'))
+		return -1;
+	memset(sa, 0, sizeof *sa);
+	sa->sun_family = AF_UNIX;
+	memcpy(sa->sun_path, to, n);
+	if (*to == '@')
+		sa->sun_path[0] = 0;
+	*len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	return 0;
+}
+
+/* Make the directory that is mounted into the container. The container may
+ * write to what lies in it, but make nothing. */
+static void
+run_notify_prepare(struct run *r)
+{
+	struct plan *p = r->plan;
+	struct plan_step *st = &p->steps[p->notify];
+	mode_t old;
+
+	if (!p->notify)
+		return;
+	if (r->state.dir < 0) {
+		err_note("no writable state directory: NOTIFY_SOCKET is not "
+			 "passed on");
+		p->nsteps--;
+		memmove(st, st + 1,
+		    (size_t)(p->steps + p->nsteps - st) * sizeof *st);
+		p->notify = 0;
+		return;
+	}
+	old = umask(0);
+	if (mkdirat(r->state.dir, STATE_NOTIFY, 0755) < 0)
+		err_die("make directory %s:", STATE_NOTIFY);
+	umask(old);
+	st->source = run_abs(base_fmt("%s/%s", r->state.where, STATE_NOTIFY));
+	r->init.env = run_environment(base_join(r->init.env,
+	    (char *[]){ base_dup("NOTIFY_SOCKET=" PLAN_NOTIFY "/" STATE_SOCKET),
+		NULL }));
+}
+
+/* Listen in the container's directory. Where bind(2) takes its path from is
+ * the current directory: that one is never too long. */
+static int
+run_notify_listen(const struct state *st)
+{
+	struct sockaddr_un sa = { .sun_family = AF_UNIX,
+		.sun_path = STATE_SOCKET };
+	CLOSEFD int here = sys_open(AT_FDCWD, ".", O_PATH | O_DIRECTORY, 0);
+	CLOSEFD int dir = sys_open(
+	    st->dir, STATE_NOTIFY, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+	mode_t old = umask(0);
+	int sock;
+
+	if (dir < 0)
+		return 0;
+	unlinkat(dir, STATE_SOCKET, 0);
+	sock = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (here < 0 || sock < 0 || fchdir(dir) < 0 ||
+	    bind(sock, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+	    fchdir(here) < 0)
+		err_die("listen on %s/%s:", STATE_NOTIFY, STATE_SOCKET);
+	umask(old);
+	return sock;
+}
+
+/* Wait until the manager has worked off what we sent: it closes its copy of a
+ * pipe then (sd_notify_barrier(3)). Were we gone before, it could not tell
+ * whose message it is. */
+static void
+run_notify_barrier(int sock)
+{
+	struct pollfd p = { .events = 0 };
+	int pipefd[2];
+
+	if (pipe2(pipefd, O_CLOEXEC) < 0)
+		return;
+	sys_send(sock, "BARRIER=1", 9, pipefd[1]);
+	close(pipefd[1]);
+	p.fd = pipefd[0];
+	poll(&p, 1, 5000);
+	close(pipefd[0]);
+}
+
+/* Take what the program says; true when that was READY=1: it goes to the
+ * service manager with the pid that the host knows. All else the program has
+ * no say in: no other MAINPID, no descriptors, no watchdog. */
+static bool
+run_notify_take(int from, int64_t pid, bool barrier)
+{
+	char buf[4096], *line, *rest = buf;
+	struct sockaddr_un sa;
+	socklen_t len = 0;
+	CLOSEFD int to = -1;
+	char *msg = NULL;
+	ssize_t n = recv(from, buf, sizeof buf - 1, 0);
+
+	if (n <= 0)
+		return false;
+	buf[n] = 0;
+	while (!msg && (line = base_cut(&rest, "\n")))
+		if (!strcmp(line, "READY=1"))
+			msg =
+			    base_fmt("%s\nMAINPID=%lld", line, (long long)pid);
+	if (!msg)
+		return false;
+	to = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (to < 0 || run_notify_address(&sa, &len) < 0 ||
+	    connect(to, (struct sockaddr *)&sa, len) < 0 ||
+	    sys_send(to, msg, strlen(msg), -1) < 0)
+		err_warn("tell NOTIFY_SOCKET of READY=1:");
+	else if (barrier)
+		run_notify_barrier(to);
+	return true;
+}
+
+/* Nobody waits for the program but us: until it is ready or gone. */
+static void
+run_notify_wait(int from, const struct state *st, int pidfd, int signals)
+{
+	struct pollfd p[3] = { { .fd = from, .events = POLLIN },
+		{ .fd = pidfd, .events = POLLIN },
+		{ .fd = signals, .events = POLLIN } };
+
+	while (from > 0) {
+		/* Without pidfds (Linux < 5.3) look every 50 ms. */
+		poll(p, LEN(p), pidfd < 0 ? 50 : -1);
+		if (p[0].revents && run_notify_take(from, st->pid.v, true))
+			return;
+		if (p[2].revents)
+			err_die("interrupted by a signal before READY=1");
+		if (!p[0].revents && (p[1].revents || pidfd < 0) &&
+		    !state_lives(&st->pid, &st->start_time))
+			return;
+	}
+}
+
 /* ---- create and run ---- */
 
 /* An ordinary user, or a user namespace's root: what --rootless says, else
@@ -11577,6 +11742,9 @@ run_prepare(
 	run_fill_init(r);
 	run_journal(r, start_later);
 	r->plan->rootless = run_is_rootless(o);
+	run_notify_prepare(r);
+	if (r->plan->notify && !start_later)
+		r->notify = run_notify_listen(&r->state);
 	cg_make(r->plan);
 	run_fill_cgroups(r);
 	r->state.any_device = r->plan->any_device;
@@ -11610,9 +11778,9 @@ run_take_signal(struct run *r, bool *child)
 	while (read(r->signals, &si, sizeof si) == sizeof si) {
 		if (si.ssi_signo == SIGCHLD)
 			*child = true;
-		else if (si.ssi_signo == SIGWINCH)
+		else if (si.ssi_signo == SIGWINCH && r->tty.master >= 0)
 			tty_resize(&r->relay);
-		else if (si.ssi_signo != SIGURG)
+		else if (si.ssi_signo != SIGURG && si.ssi_signo != SIGWINCH)
 			sys_signal(r->pidfd, r->pid, (int)si.ssi_signo);
 	}
 }
@@ -11624,7 +11792,7 @@ run_wait(struct run *r)
 {
 	struct tty_relay *t = &r->relay;
 	bool tty = r->tty.master >= 0, exited = false, child = true;
-	struct pollfd p[4];
+	struct pollfd p[5];
 	int status = 0, s;
 	sigset_t all;
 	pid_t pid;
@@ -11653,6 +11821,8 @@ run_wait(struct run *r)
 									 -1,
 			.events = POLLIN
 		};
+		p[4] = (struct pollfd){ .fd = r->notify > 0 ? r->notify : -1,
+			.events = POLLIN };
 		if (poll(p, LEN(p), -1) < 0 && errno != EINTR)
 			err_die("poll:");
 		if (p[0].revents)
@@ -11663,6 +11833,8 @@ run_wait(struct run *r)
 			tty_relay_flush(t);
 		if (p[3].revents)
 			tty_relay_input(t);
+		if (p[4].revents)
+			run_notify_take(r->notify, r->pid, false);
 	}
 	/* What the program wrote last is still in the terminal. */
 	p[0] = (struct pollfd){ .fd = r->tty.master, .events = POLLIN };
@@ -11703,6 +11875,8 @@ run_run(const struct run_opts *o, const char *id)
 	run_commit(&r, "running");
 	run_go(&r);
 	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, r.pid);
+	if (o->detach)
+		run_notify_wait(r.notify, &r.state, r.pidfd, r.signals);
 	err_keep();
 	/* Others may delete it now. */
 	if (r.state.dir >= 0)
@@ -11865,6 +12039,8 @@ run_start(const struct run_opts *o, const char *id)
 	struct state *st = &r.state;
 	CLOSEFD int start = -1;
 	CLOSEFD int report = -1;
+	CLOSEFD int pidfd = -1;
+	int notify = 0;
 
 	signal(SIGPIPE, SIG_IGN);
 	run_get_locked(st, o, id);
@@ -11882,12 +12058,16 @@ run_start(const struct run_opts *o, const char *id)
 	if (st->hooks)
 		r.spec = run_saved_spec(st);
 	fcntl(report, F_SETFL, 0);
+	if (getenv("NOTIFY_SOCKET"))
+		notify = run_notify_listen(st);
 	if (write(start, "1", 1) != 1)
 		err_die("wake container init:");
 	run_read_report(o, st, report);
 	err_undo(run_start_failed, &r);
 	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, st->pid.v);
 	err_keep();
+	if (notify && run_open_init(st, &pidfd))
+		run_notify_wait(notify, st, pidfd, -1);
 	return 0;
 }
 
@@ -13309,6 +13489,8 @@ cmd_put_man(struct text *t)
 	    "ocirt below it.\n"
 	    ".TP\n.B LISTEN_FDS, LISTEN_PID\nDescriptors that systemd passed "
 	    "are passed on.\n"
+	    ".TP\n.B NOTIFY_SOCKET\nWhen the program says READY=1, that and "
+	    "its pid go there; run \\-\\-detach and start wait for it.\n"
 	    ".SH FILES\n"
 	    ".TP\n.I " STATEDIR "/ID\nState of a container. Where that cannot "
 	    "be made, $XDG_RUNTIME_DIR/ocirt and /dev/shm/ocirt\\-UID are "

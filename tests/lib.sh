@@ -19,7 +19,7 @@ ROOT=$T/state
 B=$T/bundle
 ID=ot$$
 tests=0 failed=0
-unset OCIRT_ROOT XDG_RUNTIME_DIR
+unset OCIRT_ROOT XDG_RUNTIME_DIR NOTIFY_SOCKET LISTEN_FDS LISTEN_PID
 
 # Kill, delete and unmount all that is ours; never anything else.
 cleanup()
