@@ -203,6 +203,7 @@
 #define PORT_ATTR_NOSYMFOLLOW  0x00200000ull
 #define PORT_NS_GET_NSTYPE     0xb703
 #define PORT_NSFS_MAGIC        0x6e736673
+#define PORT_PF_FORKNOEXEC     0x40
 #define PORT_KEYCTL_JOIN       1
 #define PORT_KEYCTL_SETPERM    5
 /* clang-format on */
@@ -767,6 +768,8 @@ static struct {
 	void (*send)(bool fatal, const char *text);
 	char *notes[32];
 	size_t nnotes;
+	/* Gives our terminal back: before the last words, to be readable. */
+	void (*restore)(void);
 	jmp_buf *trap; /* err_try(): come back here instead of exiting */
 	char *trapped; /* the message of the last failure caught */
 } err = { .fd = -1, .status = 1 };
@@ -934,6 +937,8 @@ err_die(const char *fmt, ...)
 		err.send(true, buf);
 		err_exit(1);
 	}
+	if (err.restore)
+		err.restore();
 	/* An undo that fails in its turn is told; the others still run. */
 	err_log(dying ? "warning" : "error", buf);
 	err_say(buf);
@@ -1530,27 +1535,62 @@ sys_mkfile(int root, const char *path, mode_t mode)
 
 /* ---- processes ---- */
 
-/* Start time of a process in clock ticks since boot (/proc/PID/stat field 22);
- * with the pid it names one process for ever. 0 when there is none, or when it
- * is a zombie. The fields are counted behind the last ')': comm may hold
- * anything (threat T60). */
-static uint64_t
-sys_start_time(pid_t pid)
+/* Of /proc/PID/stat: the fields 3, 9 and 22. */
+struct sys_stat {
+	char state;
+	uint64_t flags, start_time;
+};
+
+/* -1 when there is no such process. The fields are counted behind the last
+ * ')': comm may hold anything (threat T60). */
+static int
+sys_read_stat(pid_t pid, struct sys_stat *st)
 {
-	char path[32], *s, *field = NULL;
-	uint64_t v;
+	char path[32], *s, *field;
 	int i;
 
 	snprintf(path, sizeof path, "%d/stat", (int)pid);
 	if (pid <= 0 || !(s = sys_proc_read(path)) || !(s = strrchr(s, ')')))
-		return 0;
+		return -1;
 	s++;
-	for (i = 3; i <= 22 && (field = base_cut(&s, " \n")); i++)
-		if (i == 3 && (*field == 'Z' || *field == 'X'))
-			return 0;
-	if (!field || base_number(field, UINT64_MAX, &v) < 0)
+	for (i = 3; i <= 22; i++) {
+		if (!(field = base_cut(&s, " \n")))
+			return -1;
+		if (i == 3)
+			st->state = *field;
+		if ((i == 9 &&
+			base_number(field, UINT64_MAX, &st->flags) < 0) ||
+		    (i == 22 &&
+			base_number(field, UINT64_MAX, &st->start_time) < 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* Start time of a process in clock ticks since boot; with the pid it names one
+ * process for ever. 0 when there is none, or when it is a zombie. */
+static uint64_t
+sys_start_time(pid_t pid)
+{
+	struct sys_stat st;
+
+	if (sys_read_stat(pid, &st) < 0 || st.state == 'Z' || st.state == 'X')
 		return 0;
-	return v;
+	return st.start_time;
+}
+
+/* Was this child of ours, or of the process before us, killed before execve
+ * came to its point of no return? Its descriptors are closed then just as by
+ * execve. The kernel clears PF_FORKNOEXEC a moment before it closes them. start:
+ * its start time, where the pid may be another's by now; else 0. */
+static bool
+sys_never_execed(pid_t pid, uint64_t start)
+{
+	struct sys_stat st;
+
+	return sys_read_stat(pid, &st) == 0 &&
+	       (!start || start == st.start_time) &&
+	       (st.flags & PORT_PF_FORKNOEXEC);
 }
 
 /* Our effective uid, without a system call: the parent never changes it. */
@@ -7336,9 +7376,10 @@ cg_open_v2(const struct plan *p)
 	return fd;
 }
 
-/* pid is in dir. A new task can be refused for a moment: asked again. */
-static void
-cg_enter(const char *dir, pid_t pid)
+/* pid is in dir, or -1 and errno. A new task can be refused for a moment:
+ * asked again. */
+static int
+cg_try_enter(const char *dir, pid_t pid)
 {
 	char *file = base_fmt("%s/cgroup.procs", dir);
 	char *text = base_fmt("%d", (int)pid);
@@ -7346,9 +7387,17 @@ cg_enter(const char *dir, pid_t pid)
 
 	while (sys_write_file(AT_FDCWD, file, text) < 0) {
 		if ((errno != EINVAL && errno != EAGAIN) || ++tries == 5)
-			err_die("enter cgroup %s:", dir);
+			return -1;
 		sys_pause(30);
 	}
+	return 0;
+}
+
+static void
+cg_enter(const char *dir, pid_t pid)
+{
+	if (cg_try_enter(dir, pid) < 0)
+		err_die("enter cgroup %s:", dir);
 }
 
 /* The child is in all of the container's cgroups. born: it came to life in
@@ -7363,11 +7412,36 @@ cg_place(const struct plan *p, pid_t pid, bool born)
 			cg_enter(p->cgroups[i].dir, pid);
 }
 
+/* pid is in the v2 cgroup that init is in. */
+static int
+cg_try_follow(pid_t init, pid_t pid)
+{
+	char *text = sys_proc_read(base_fmt("%d/cgroup", (int)init)), *line;
+	struct host host = { 0 };
+	size_t i;
+
+	plan_probe(&host);
+	while (text && (line = base_cut(&text, "\n")))
+		for (i = 0; i < host.nhier && !strncmp(line, "0::", 3); i++)
+			if (host.hier[i].v2)
+				return cg_try_enter(
+				    plan_cgroup_dir(&host.hier[i], line + 3),
+				    pid);
+	errno = ENOENT;
+	return -1;
+}
+
+/* exec: pid is in the cgroups of the container. On v2 that refuses processes
+ * once the container has given controllers to groups below (or is gone): the
+ * process goes to where init went. init 0: it does not. */
 static void
-cg_enter_all(char *const *dirs, pid_t pid)
+cg_enter_all(char *const *dirs, pid_t pid, pid_t init)
 {
 	for (; dirs && *dirs; dirs++)
-		cg_enter(*dirs, pid);
+		if (cg_try_enter(*dirs, pid) < 0 &&
+		    !(init && (errno == EBUSY || errno == ENOENT) &&
+			cg_try_follow(init, pid) == 0))
+			err_die("enter cgroup %s:", *dirs);
 }
 
 /* Memory cannot shrink below what is in use, says v1; v2 reclaims. */
@@ -8846,20 +8920,21 @@ tty_attach(struct tty *t)
  * input, so that a slow reader cannot block us. */
 struct tty_relay {
 	int master, in, out;
-	bool raw, eof;
-	struct termios saved;
+	bool eof;
 	char input[4096];
 	size_t n;
 };
 
-static void
-tty_restore(void *arg)
-{
-	struct tty_relay *r = arg;
+/* Our terminal as it was, while it is raw; its descriptor, or -1. */
+static struct termios tty_saved;
+static int tty_raw = -1;
 
-	if (r->raw)
-		tcsetattr(r->in, TCSADRAIN, &r->saved);
-	r->raw = false;
+static void
+tty_restore(void)
+{
+	if (tty_raw >= 0)
+		tcsetattr(tty_raw, TCSADRAIN, &tty_saved);
+	tty_raw = -1;
 }
 
 /* The container's window is as large as ours. */
@@ -8873,7 +8948,8 @@ tty_resize(const struct tty_relay *r)
 }
 
 /* Begin to relay between our stdin, stdout and the master. Our terminal, if
- * stdin is one, is raw until tty_restore(), which err_die runs too. */
+ * stdin is one, is raw until tty_restore(), which err_die calls too: before
+ * the program runs, or a key typed early would be echoed here and there. */
 static void
 tty_relay_open(struct tty_relay *r, int master)
 {
@@ -8883,12 +8959,13 @@ tty_relay_open(struct tty_relay *r, int master)
 	r->master = master;
 	r->out = 1;
 	fcntl(master, F_SETFL, fcntl(master, F_GETFL) | O_NONBLOCK);
-	if (tcgetattr(r->in, &r->saved) < 0)
+	if (tcgetattr(r->in, &tty_saved) < 0)
 		return;
-	err_undo(tty_restore, r);
-	raw = r->saved;
+	err.restore = tty_restore;
+	raw = tty_saved;
 	cfmakeraw(&raw);
-	r->raw = tcsetattr(r->in, TCSADRAIN, &raw) == 0;
+	if (tcsetattr(r->in, TCSADRAIN, &raw) == 0)
+		tty_raw = r->in;
 	tty_resize(r);
 }
 
@@ -10069,6 +10146,7 @@ struct init {
 	int join_fds[NS_COUNT];
 	struct ns_id ours[NS_COUNT],
 	    want[NS_COUNT]; /* what the gate compares */
+	int root;           /* exec: to go to, without a mount namespace */
 	int drop[3];        /* the parent's descriptors: closed at birth */
 	int sock;           /* to the parent */
 	int start, report;  /* FIFOs of create, or -1 */
@@ -10164,6 +10242,9 @@ init_join(struct init *in)
 	if (!in->staged)
 		ns_join(in->join_pidfd, in->join, in->join_fds);
 	sys_close(&in->join_pidfd);
+	if (in->root >= 0 && (fchdir(in->root) < 0 || chroot(".") < 0))
+		err_die("enter the root directory of the container:");
+	sys_close(&in->root);
 }
 
 /* The host's files that become part of the container are opened as the user
@@ -10356,9 +10437,11 @@ init_memory(struct init *in)
 static void
 init_umask(struct init *in)
 {
-	const struct spec_user *u =
-	    in->spec->process ? in->spec->process->user : NULL;
+	const struct spec_user *u = in->process->user;
 
+	/* exec --process: the container's own where the file has none */
+	if (!(u && u->umask.set) && in->spec->process)
+		u = in->spec->process->user;
 	umask(u && u->umask.set ? (mode_t)u->umask.v : 022);
 }
 
@@ -10844,6 +10927,7 @@ struct run {
 	int notify;  /* where the program says READY=1, or 0 */
 	struct tty tty;
 	struct tty_relay relay;
+	char **enter; /* exec: the cgroups of the process */
 };
 
 /* ---- before the clone ---- */
@@ -11063,16 +11147,16 @@ run_kill_child(void *arg)
 NORETURN static void
 run_child_lost(struct run *r)
 {
+	const char *who = r->plan ? "container init" : "the new process";
 	int status = 0;
 
 	r->reaped = sys_waitpid(r->pid, &status) == r->pid;
 	if (r->reaped && WIFSIGNALED(status))
-		err_die("container init was killed by signal %d%s",
-		    WTERMSIG(status),
+		err_die("%s was killed by signal %d%s", who, WTERMSIG(status),
 		    WTERMSIG(status) == SIGKILL ?
 			" (hint: is a memory limit too low?)" :
 			"");
-	err_die("container init exited with status %d before the program ran",
+	err_die("%s exited with status %d before the program ran", who,
 	    sys_exit_code(status));
 }
 
@@ -11279,7 +11363,8 @@ run_clone(struct run *r, int cgroup)
 	if (r->plan)
 		cg_place(r->plan, r->pid, born);
 	else
-		cg_enter_all(r->state.cgroups, r->pid);
+		cg_enter_all(r->enter, r->pid,
+		    r->opts->cgroup ? 0 : (pid_t)r->state.pid.v);
 	if (in->placed)
 		run_tell(r, MSG_PLACED);
 }
@@ -11383,9 +11468,14 @@ run_go(struct run *r)
 	struct sync_msg m = { .kind = MSG_EOF };
 	int fd;
 
+	if (r->tty.master >= 0 && !r->opts->console_socket)
+		tty_relay_open(&r->relay, r->tty.master);
 	run_tell(r, MSG_GO);
 	if (sync_recv(r->sock, -1, &m, &fd) != MSG_EOF)
 		err_die("unexpected message from the child");
+	/* Or by its death on the way there. */
+	if (r->init.start < 0 && sys_never_execed(r->pid, 0))
+		run_child_lost(r);
 	sys_close(&r->sock);
 }
 
@@ -11657,7 +11747,7 @@ run_fill_init(struct run *r)
 	in->keyring = !r->opts->no_new_keyring;
 	in->placed =
 	    r->plan->cgroupns || hook_any(r->spec, HOOK_CREATE_CONTAINER);
-	in->join_pidfd = -1;
+	in->join_pidfd = in->root = -1;
 	in->join = r->plan->join;
 	in->staged = r->plan->stage;
 	in->stage_user = r->plan->stage_user;
@@ -11800,8 +11890,6 @@ run_wait(struct run *r)
 	sigfillset(&all);
 	if (signalfd(r->signals, &all, SFD_CLOEXEC | SFD_NONBLOCK) < 0)
 		err_die("signalfd:");
-	if (tty)
-		tty_relay_open(t, r->tty.master);
 	while (!exited) {
 		while (child && (pid = waitpid(-1, &s, WNOHANG)) > 0)
 			if (pid == r->pid) {
@@ -11840,7 +11928,7 @@ run_wait(struct run *r)
 	p[0] = (struct pollfd){ .fd = r->tty.master, .events = POLLIN };
 	while (tty && poll(p, 1, 0) > 0 && (p[0].revents & POLLIN))
 		tty = tty_relay_output(t);
-	tty_restore(t);
+	tty_restore();
 	return status;
 }
 
@@ -12019,10 +12107,12 @@ run_read_report(const struct run_opts *o, struct state *st, int report)
 	char *text = sys_read_fd(report, 1 << 16, &len);
 	char *fail = text ? text + strcspn(text, "EH") : NULL;
 
-	if (text && !*fail && *text == 'X')
+	if (text && !*fail && *text == 'X' &&
+	    !sys_never_execed((pid_t)st->pid.v, (uint64_t)st->start_time.v))
 		return;
 	if (!text || !*fail)
-		err_die("container init died before the program ran");
+		err_die("container init died before the program ran (hint: is "
+			"a memory limit too low?)");
 	/* A failed hook ends the container (config.md, startContainer). */
 	if (*fail == 'H') {
 		run_kill_init(st);
@@ -12305,67 +12395,85 @@ exec_add_caps(char **caps, struct spec_process *p)
 	p->caps = c;
 }
 
-/* The process to execute: that of --process, or config.json's with the
- * command line's changes (oci-1.3.md E1, E2, E6). */
+/* The process of --process FILE. What is the container's own and absent there
+ * is the container's. */
+static struct spec_process *
+exec_from_file(const char *path, const struct spec_process *base)
+{
+	struct spec_process *p;
+	char *text;
+	size_t len;
+
+	text = run_read_json(path, &len);
+	if (!text)
+		err_die("process file %s:", path);
+	p = spec_read_process(path, text, len)->process;
+	if (!base)
+		return p;
+	if (!p->caps)
+		p->caps = base->caps;
+	if (!p->apparmor)
+		p->apparmor = base->apparmor;
+	if (!p->selinux)
+		p->selinux = base->selinux;
+	if (!p->scheduler)
+		p->scheduler = base->scheduler;
+	if (!p->ioprio)
+		p->ioprio = base->ioprio;
+	if (!p->affinity)
+		p->affinity = base->affinity;
+	return p;
+}
+
+/* config.json's process with the changes of the command line. */
+static struct spec_process *
+exec_from_line(
+    const struct run_opts *o, const struct spec_process *base, char **args)
+{
+	struct spec_process *p = base_alloc(sizeof *p);
+	size_t i;
+
+	if (!args[0])
+		err_die("exec args cannot be empty");
+	if (!base)
+		err_die("config.json has no process to start from "
+			"(hint: --process)");
+	*p = *base;
+	p->args = args;
+	p->terminal = o->tty;
+	p->env = base_join(base->env, o->env);
+	for (i = 0; p->env[i]; i++)
+		if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
+			err_die("--env: '%s' is not NAME=VALUE", p->env[i]);
+	if (o->cwd)
+		p->cwd = o->cwd;
+	if (p->cwd[0] != '/')
+		err_die("Cwd must be an absolute path");
+	p->user = base_alloc(sizeof *p->user);
+	if (base->user)
+		*p->user = *base->user;
+	if (o->user)
+		exec_parse_user(o->user, p->user);
+	exec_add_gids(o->gids, p->user);
+	exec_add_caps(o->caps, p);
+	p->no_new_privileges |= o->no_new_privs;
+	if (o->apparmor)
+		p->apparmor = o->apparmor;
+	if (o->label)
+		p->selinux = o->label;
+	return p;
+}
+
+/* The process to execute: that of --process, whose word is the only one then,
+ * or config.json's with other options (oci-1.3.md E1, E2, E6). */
 static struct spec_process *
 exec_process(struct run *r, char **args)
 {
 	const struct run_opts *o = r->opts;
 	const struct spec_process *base = r->spec->process;
-	struct spec_process *p = base_alloc(sizeof *p);
-	struct spec *file;
-	char *text;
-	size_t len, i;
+	struct spec_process *p = o->process ? exec_from_file(o->process, base) :
+					      exec_from_line(o, base, args);
 
-	if (o->process) {
-		text = run_read_json(o->process, &len);
-		if (!text)
-			err_die("process file %s:", o->process);
-		file = spec_read_process(o->process, text, len);
-		*p = *file->process;
-		if (!p->caps && base)
-			p->caps = base->caps;
-		if (!p->apparmor && base)
-			p->apparmor = base->apparmor;
-		if (!p->selinux && base)
-			p->selinux = base->selinux;
-		if (!p->scheduler && base)
-			p->scheduler = base->scheduler;
-		if (!p->ioprio && base)
-			p->ioprio = base->ioprio;
-		if (!p->affinity && base)
-			p->affinity = base->affinity;
-	} else {
-		if (!args[0])
-			err_die("process args cannot be empty");
-		if (!base)
-			err_die("config.json has no process to start from "
-				"(hint: --process)");
-		*p = *base;
-		p->args = args;
-		p->terminal = o->tty;
-		p->env = base_join(base->env, o->env);
-		for (i = 0; p->env[i]; i++)
-			if (p->env[i][0] == '=' || !strchr(p->env[i], '='))
-				err_die(
-				    "--env: '%s' is not NAME=VALUE", p->env[i]);
-		if (o->cwd)
-			p->cwd = o->cwd;
-		if (p->cwd[0] != '/')
-			err_die("Cwd must be an absolute path");
-		p->user = base_alloc(sizeof *p->user);
-		if (base->user)
-			*p->user = *base->user;
-		if (o->user)
-			exec_parse_user(o->user, p->user);
-		exec_add_gids(o->gids, p->user);
-		exec_add_caps(o->caps, p);
-		p->no_new_privileges |= o->no_new_privs;
-		if (o->apparmor)
-			p->apparmor = o->apparmor;
-		if (o->label)
-			p->selinux = o->label;
-	}
 	if (r->state.any_device && spec_may_mknod(p->caps) &&
 	    !spec_ns(r->spec, NS_USER))
 		err_die("CAP_MKNOD needs a device controller, which this "
@@ -12413,25 +12521,98 @@ exec_namespaces(struct run *r, int pidfd)
 	sys_close(&in->join_fds[NS_PID]);
 }
 
-/* The cgroups of the new process: the container's, or PATH below each. */
+/* Without a mount namespace the container has a root directory of its own all
+ * the same: that of init. */
+static void
+exec_root(struct run *r)
+{
+	r->init.root = -1;
+	if (spec_ns(r->spec, NS_MNT))
+		return;
+	r->init.root = sys_open(sys_proc(),
+	    base_fmt("%d/root", (int)r->state.pid.v), O_PATH | O_DIRECTORY, 0);
+	if (r->init.root < 0)
+		err_die("open the root directory of the container:");
+	if (!state_lives(&r->state.pid, &r->state.start_time))
+		err_die("cannot exec in a stopped container");
+}
+
+/* --cgroup: path below the container's cgroup dir. */
+static char *
+exec_cgroup_below(const char *dir, const char *path)
+{
+	if (strstr(base_fmt("/%s/", path), "/../"))
+		err_die("--cgroup: '%s' leaves the container's cgroup", path);
+	return base_abs("/", base_fmt("%s/%s", dir, path));
+}
+
+/* Which of the container's cgroups is in the hierarchy of a v1 controller. */
+static size_t
+exec_cgroup_of(char *const *dirs, const struct host *host, const char *name)
+{
+	const struct host_hier *h = host->hier;
+	size_t i, n;
+
+	for (; h < host->hier + host->nhier; h++) {
+		n = strlen(h->mount);
+		if (!*name || !plan_has_word(h->controllers, name))
+			continue;
+		for (i = 0; dirs[i]; i++)
+			if (!strncmp(dirs[i], h->mount, n) && dirs[i][n] == '/')
+				return i;
+	}
+	err_die(
+	    "--cgroup: the container has no cgroup of a controller '%s'", name);
+}
+
+/* --cgroup CONTROLLER[,CONTROLLER]:PATH. seen: the names before these. */
+static void
+exec_cgroup_named(
+    struct run *r, const struct host *host, const char *arg, struct text *seen)
+{
+	char **own = r->state.cgroups;
+	char *names = base_dup(arg), *path = strchr(names, ':'), *name, *to;
+	size_t i;
+
+	if (!path || path == names || strchr(path + 1, ':'))
+		err_die(
+		    "--cgroup: '%s' is not CONTROLLER[,CONTROLLER]:PATH", arg);
+	*path++ = 0;
+	while ((name = base_cut(&names, ","))) {
+		i = exec_cgroup_of(own, host, name);
+		to = exec_cgroup_below(own[i], path);
+		/* Two controllers may share a hierarchy. */
+		if (plan_has_word(seen->p, name) ||
+		    (strcmp(r->enter[i], own[i]) && strcmp(r->enter[i], to)))
+			err_die(
+			    "--cgroup: controller '%s' is given twice", name);
+		base_putf(seen, ",%s", name);
+		r->enter[i] = to;
+	}
+}
+
+/* The cgroups of the new process: the container's, or what --cgroup says, one
+ * PATH below each of them or one a controller (oci-1.3.md E7). */
 static void
 exec_cgroups(struct run *r)
 {
-	char **want = r->opts->cgroup, **dir;
-	const char *sub;
+	static char *none[] = { NULL };
+	char **want = r->opts->cgroup;
+	struct host host = { 0 };
+	struct text seen = { 0 };
+	size_t i;
 
-	if (!want || !*want)
+	r->enter = base_join(r->state.cgroups ? r->state.cgroups : none, NULL);
+	if (want && !want[1] && !strchr(*want, ':')) {
+		for (i = 0; r->enter[i]; i++)
+			r->enter[i] = exec_cgroup_below(r->enter[i], *want);
 		return;
-	sub = *want;
-	if (want[1] || strchr(sub, ':'))
-		err_die("--cgroup CONTROLLER:PATH is not supported by this "
-			"version of ocirt");
-	if (*sub == '/')
-		sub++;
-	if (strstr(base_fmt("/%s/", sub), "/../"))
-		err_die("--cgroup: '%s' leaves the container's cgroup", *want);
-	for (dir = r->state.cgroups; dir && *dir; dir++)
-		*dir = base_abs("/", base_fmt("%s/%s", *dir, sub));
+	}
+	if (want)
+		plan_probe(&host);
+	base_puts(&seen, "");
+	for (; want && *want; want++)
+		exec_cgroup_named(r, &host, *want, &seen);
 }
 
 /* exec: one more process in the container. */
@@ -12473,6 +12654,7 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	in->preserve = run_preserve(o, false, &in->env);
 	in->env = run_environment(in->env);
 	exec_cgroups(&r);
+	exec_root(&r);
 	exec_namespaces(&r, pidfd);
 	run_clone(&r, -1);
 	run_until_ready(&r);
