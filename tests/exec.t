@@ -57,7 +57,7 @@ for n in pid net ipc uts mnt user cgroup time; do
 done
 unlike 'which is not ours' "$(readlink "/proc/$p/ns/mnt")" \
 	"^$(readlink /proc/self/ns/mnt | sed 's/[][]/./g')\$"
-is 'its root is that of init' "$(stat -L -c %d:%i "/proc/$p/root")" \
+is 'E5: its root is that of init' "$(stat -L -c %d:%i "/proc/$p/root")" \
 	"$(stat -L -c %d:%i "/proc/$init/root")"
 is 'E5: it is in the cgroups of init' "$(cat "/proc/$p/cgroup")" \
 	"$(cat "/proc/$init/cgroup")"
@@ -70,7 +70,7 @@ fi
 is 'its session is its own' \
 	"$(sed 's/.*) //' "/proc/$p/stat" | cut -d' ' -f4)" "$p"
 for f in oom_score_adj limits; do
-	is "its $f is that of init" "$(cat "/proc/$p/$f")" \
+	is "E5: its $f is that of init" "$(cat "/proc/$p/$f")" \
 		"$(cat "/proc/$init/$f")"
 done
 is 'it is no child of ours that lingers' \
@@ -96,14 +96,14 @@ for n in 1 9 15; do
 	run exec "$ID" sh -c "kill -$n \$\$"
 	is "E9 C9: a program killed by $n is $((128 + n))" "$rc" $((128 + n))
 done
-fails 'a program that is not there' 'no such file or directory' "$ID" /none
-fails 'a program that $PATH has not' 'executable file not found in \$PATH' \
+fails 'C9 X6: a program that is not there' 'no such file or directory' "$ID" /none
+fails 'X6 P5: a program that $PATH has not' 'executable file not found in \$PATH' \
 	"$ID" none
-fails 'a program that is a directory' 'permission denied' "$ID" /etc
-fails 'a program that is no program' 'permission denied' "$ID" /etc/passwd
-fails 'no program' 'args cannot be empty' "$ID"
+fails 'X6: a program that is a directory' 'permission denied' "$ID" /etc
+fails 'X6: a program that is no program' 'permission denied' "$ID" /etc/passwd
+fails 'E3: no program' 'exec args cannot be empty' "$ID"
 run exec -d "$ID" /none
-is 'C9: exec -d of none fails too' "$rc" 255
+is 'C9 E9: exec -d of none fails too' "$rc" 255
 run exec "$ID" echo to stdout
 is 'X9: stdout is ours' "$rc:$out:$err" '0:to stdout:'
 run exec "$ID" sh -c 'echo x >&2'
@@ -117,18 +117,18 @@ is 'E2: the environment is that of config.json' \
 	"$(printf '%s\n' "$out" | grep -v '^HOME=' | sort | cut -d= -f1 |
 		tr '\n' ' ')" 'PATH TERM '
 CANARY=secret run exec "$ID" env
-unlike 'ours does not go in' "$out" CANARY
+unlike 'V5: ours does not go in' "$out" CANARY
 run exec -e A=1 --env B=x,y --env=C= -e TERM=dumb -e A=2 "$ID" env
 is 'E2 C3: --env adds, the last one wins, commas stay' \
 	"$(printf '%s\n' "$out" | grep -E '^(A|B|C|TERM)=' | sort | tr '\n' ' ')" \
 	'A=2 B=x,y C= TERM=dumb '
-fails '--env without =' 'NAME=VALUE' -e bad "$ID" true
+fails 'V5: --env without =' 'NAME=VALUE' -e bad "$ID" true
 unlike 'a secret value is not printed' "$err" 'secret'
 run exec --cwd /work "$ID" pwd
-is '--cwd' "$rc:$out" 0:/work
+is 'E2: --cwd' "$rc:$out" 0:/work
 run exec "$ID" pwd
 is 'without it the one of config.json' "$rc:$out" 0:/
-fails '--cwd must be absolute' 'absolute' --cwd work "$ID" true
+fails 'E3: --cwd must be absolute' 'absolute' --cwd work "$ID" true
 ln -s /proc/self/fd "$B/rootfs/fds"
 n=3
 while [ $n -lt 12 ]; do
@@ -208,16 +208,16 @@ is 'E6: --process without capabilities: the bounding set of config.json' \
 	"$(field CapBnd)" 0000000020000420
 process '"sh", "-c", "pwd; echo $F$TERM"'
 run exec -p "$T/process.json" --cwd / -e F=2 -u 0 "$ID"
-is 'E1: --process: cwd and env are its own, other options do not count' \
+is 'E1 E6: --process: cwd and env are its own, other options do not count' \
 	"$rc:$out" "0:/work
 1"
 process '"true"' ', "oomScoreAdj": 5, "rlimits": []'
 run exec -p "$T/process.json" "$ID"
-is 'E1: --process in the form that engines write' "$rc:$err" 0:
+is 'E1 E5: --process in the form that engines write' "$rc:$err" 0:
 for bad in '' '{' '[]' '{"args":[]}' '{"args":["true"]}' \
 	'{"args":["true"],"cwd":"x"}' '{"args":["true"],"cwd":"/","user":{"uid":-1}}'; do
 	printf '%s' "$bad" >"$T/process.json"
-	fails "a process file of '$bad'" '.' --process "$T/process.json" "$ID"
+	fails "E3: a process file of '$bad'" '.' --process "$T/process.json" "$ID"
 done
 fails 'a process file that is not there' 'no such file' \
 	--process "$T/none" "$ID"
@@ -233,7 +233,7 @@ is 'it has 0, 1 and 2' "$(printf '%s\n' "$out" | head -n 3 | tr '\n' ' ')" \
 # The shell itself lists through one more.
 fds='i=0; while [ $i -lt 30 ]; do [ -e /proc/$$/fd/$i ] && printf "$i "; i=$((i + 1)); done'
 got=$(o exec "$ID" sh -c "$fds" 3</dev/null 4</dev/null 7</dev/null)
-is 'P19: none of those that we have open' "$got" '0 1 2 '
+is 'P19 X11: none of those that we have open' "$got" '0 1 2 '
 got=$(o exec --preserve-fds 2 "$ID" sh -c "$fds" 3</dev/null 4</dev/null \
 	7</dev/null)
 is 'V2: --preserve-fds 2: 3 and 4' "$got" '0 1 2 3 4 '
@@ -248,14 +248,90 @@ is '--preserve-fds does not pass descriptors of its own' "$miss" ''
 run exec --preserve-fds x "$ID" true
 is '--preserve-fds takes a number' "$rc" 255
 
-# ---- terminals without one ----
+# ---- console sockets, without one ----
 
-fails '-d -t needs a console socket' 'without setting console socket' \
+fails 'E4: -d -t needs a console socket' 'without setting console socket' \
 	-d -t "$ID" true
-fails 'a console socket without a terminal' 'cannot use console socket' \
+fails 'E4: a console socket without a terminal' 'cannot use console socket' \
 	--console-socket "$T/none" -d "$ID" true
-fails '--cgroup cannot leave the container' 'leaves' --cgroup ../.. "$ID" true
-fails '--cgroup of one that is not there' . --cgroup none "$ID" true
+fails 'E4: a console socket with a terminal, in the foreground' \
+	'cannot use console socket' --console-socket "$T/none" -t "$ID" true
+
+# ---- cgroups below that of the container ----
+
+fails 'E7: --cgroup cannot leave the container' 'leaves' \
+	--cgroup ../.. "$ID" true
+if [ "$(host_kind)" = none ]; then
+	skip 'E7: --cgroup PATH' 'no cgroups here'
+else
+	fails 'E7: --cgroup of one that is not there' 'no such file' \
+		--cgroup none "$ID" true
+	for d in $(cgroups); do
+		mkdir "$d/sub"
+		for f in cpuset.cpus cpuset.mems; do
+			[ ! -e "$d/tasks" ] || [ ! -e "$d/$f" ] ||
+				cat "$d/$f" >"$d/sub/$f"
+		done
+	done
+	run exec --cgroup sub "$ID" cat /proc/self/cgroup
+	is 'E7: --cgroup PATH is below that of the container, everywhere' \
+		"$rc $(printf '%s\n' "$out" | grep -vc '/sub$')" '0 0'
+	run exec --cgroup=/sub/ -d --pid-file "$T/pid" "$ID" sleep 1000
+	unlike 'E7: /sub/ is the same, and as the kernel sees it' \
+		"$(grep -v ':.*/sub$' "/proc/$(cat "$T/pid")/cgroup")" .
+	kill -9 "$(cat "$T/pid")"
+	for c in sub/../.. sub/.. ..; do
+		fails "E7: --cgroup $c is refused" leaves --cgroup $c "$ID" true
+	done
+	fails 'E7: two paths without controllers are refused' \
+		'is not CONTROLLER' --cgroup sub --cgroup sub "$ID" true
+	fails 'E7: a controller that is none is refused' \
+		"no cgroup of a controller 'x'" --cgroup x:sub "$ID" true
+	fails 'E7: no controller before the colon' 'is not CONTROLLER' \
+		--cgroup :sub "$ID" true
+fi
+one=$(awk '/ - cgroup .*[ ,]freezer/ { print "freezer"; exit }' \
+	/proc/self/mountinfo)
+if [ -n "$one" ]; then
+	run exec --cgroup freezer:sub "$ID" cat /proc/self/cgroup
+	is 'E7: CONTROLLER:PATH is for that controller alone' \
+		"$rc $(printf '%s\n' "$out" | grep '/sub$' |
+			sed 's/^[0-9]*:\(.*\):.*/\1/')" '0 freezer'
+	run exec --cgroup freezer,devices:sub --cgroup pids:sub "$ID" \
+		cat /proc/self/cgroup
+	is 'E7 C3: several controllers, and several --cgroup' \
+		"$rc $(printf '%s\n' "$out" | grep '/sub$' | sort |
+			sed 's/^[0-9]*:\(.*\):.*/\1/' | tr '\n' ' ')" \
+		'0 devices freezer pids '
+	fails 'E7: a controller that is given twice is refused' 'given twice' \
+		--cgroup freezer:sub --cgroup freezer:sub "$ID" true
+	fails 'E7: nor can it leave' leaves --cgroup freezer:../x "$ID" true
+else
+	skip 'E7: --cgroup CONTROLLER:PATH' 'no v1 freezer here'
+fi
+for d in $(cgroups | grep '/sub$'); do
+	rmdir "$d"
+done
+
+# v2 refuses processes in a cgroup that has given its controllers away.
+v2=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
+d=$(cgroups | grep "^${v2:-none}/" | head -n 1)
+if [ -n "$v2" ] && grep -qw pids "$d/cgroup.controllers"; then
+	mkdir "$d/inner"
+	while read -r p; do
+		echo "$p" >"$d/inner/cgroup.procs"
+	done <"$d/cgroup.procs"
+	echo +pids >"$d/cgroup.subtree_control"
+	run exec "$ID" cat /proc/self/cgroup
+	like 'E5: where the cgroup is busy, it is where init is' \
+		"$rc $err$(printf '%s\n' "$out" | grep ^0:)" '^0 0::.*/inner$'
+	fails 'E7: but not where --cgroup names it' 'busy' \
+		--cgroup / "$ID" true
+	echo -pids >"$d/cgroup.subtree_control"
+else
+	skip 'E5: where the cgroup is busy, it is where init is' \
+		'no v2 hierarchy with controllers here'
+fi
 
 # ---- no_new_privs off and on ----
 
@@ -275,16 +351,57 @@ run exec -u 1000 --cap CAP_NET_RAW "$ID" cat /proc/self/status
 is 'E2: --cap of one that config.json makes inheritable is ambient' \
 	"$(field CapInh) $(field CapAmb)" "0000000000002000 0000000000002000"
 run exec -u 1000 --cap CAP_SYS_ADMIN "$ID" cat /proc/self/status
-is '--cap of another one is not' "$(field CapAmb)" "$zero"
+is 'E2: --cap of another one is not' "$(field CapAmb)" "$zero"
 
-# ---- created, stopped ----
+# ---- killed on the way into the program ----
+
+# dies 'sentence' STATUS PATTERN ARGS...: when the second process's first
+# execve is its death (ocirt executes its own copy by execveat)
+dies()
+{
+	dies_what=$1 dies_rc=$2 dies_pattern=$3
+	shift 3
+	timeout 20 strace -D -f -qq -o /dev/null -e trace=execve \
+		-e inject=execve:signal=KILL:when=1 "$OCIRT" --root "$ROOT" \
+		"$@" </dev/null >"$T/out" 2>"$T/err"
+	rc=$?
+	like "$dies_what" "$rc $(cat "$T/err")" "^$dies_rc .*$dies_pattern"
+}
 
 o delete -f "$ID"
 bundle
 args '"sleep", "1000"'
+if command -v strace >/dev/null 2>&1; then
+	dies 'L8: run -d of a program that is killed in execve fails' 1 \
+		'killed by signal 9' run -d -b "$B" "$ID"
+	check 'L8: and leaves nothing' nothing_left
+	run run -d -b "$B" "$ID"
+	dies 'E9: exec -d of one fails too' 255 \
+		'killed by signal 9' exec -d "$ID" sleep 1000
+	dies 'E9: and exec' 255 'killed by signal 9' exec "$ID" sleep 1000
+	run exec -d "$ID" sh -c 'kill -9 $$'
+	is 'E9: one that kills itself has run' "$rc:$err" 0:
+	o delete -f "$ID"
+	run create -b "$B" "$ID"
+	p=$(pid "$ID")
+	timeout 20 strace -qq -o /dev/null -e trace=execve \
+		-e inject=execve:signal=KILL:when=1 -p "$p" 2>"$T/null" &
+	pids="$pids $!"
+	wait_for 5 grep -q '^TracerPid:[^0-9]*[1-9]' "/proc/$p/status"
+	run start "$ID"
+	like 'start of one fails' "$rc:$err" '^1:.*died before the program ran'
+	o delete -f "$ID"
+else
+	skip 'a program that is killed in execve' 'no strace here'
+fi
+
+# ---- created, stopped ----
+
+bundle
+args '"sleep", "1000"'
 run create -b "$B" "$ID"
 run exec "$ID" sh -c 'cat /proc/1/cmdline | tr "\0" " "; exit 9'
-is 'OP-exec: exec in a created container' "$rc" 9
+is 'OP-exec L5: exec in a created container' "$rc" 9
 unlike 'its program does not run' "$out" sleep
 run start "$ID"
 is 'it can be started after that' "$rc:$err" 0:
