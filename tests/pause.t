@@ -80,20 +80,20 @@ p=$(pid "$ID")
 
 run pause "$ID"
 is 'OP-pause: pause succeeds and says nothing' "$rc:$out$err" 0:
-check 'all of it is frozen when pause returns' frozen
+check 'OP-pause: all of it is frozen when pause returns' frozen
 check 'it does nothing any more' stands
 is 'L16: its status is paused' "$(status "$ID")" paused
 is 'and its pid is that of init' "$(pid "$ID")" "$p"
 run list
-like 'list says so too' "$out" "^$ID +$p +paused "
+like 'OP-list: list says so too' "$out" "^$ID +$p +paused "
 run ps -f json "$ID"
-like 'ps lists what is frozen' "$out" "[[,]${p}[],]"
+like 'OP-ps: ps lists what is frozen' "$out" "[[,]${p}[],]"
 run resume "$ID"
 is 'OP-resume: resume succeeds and says nothing' "$rc:$out$err" 0:
-check 'nothing is frozen then' eval '! frozen'
+check 'OP-resume: nothing is frozen then' eval '! frozen'
 check 'it goes on' counts
 is 'its status is running' "$(status "$ID")" running
-says 'resume of a running one is refused' 1 'container not paused' resume "$ID"
+says 'OP-resume: resume of a running one is refused' 1 'container not paused' resume "$ID"
 for i in 1 2 3 4 5 6 7 8 9 10; do
 	run pause "$ID"
 	frozen || break
@@ -106,15 +106,15 @@ check 'it still goes on' counts
 # ---- what a paused container lets do (the table of operations) ----
 
 run pause "$ID"
-says 'pause of a paused one is refused' 1 'container not running' pause "$ID"
-says 'L9: start of a paused one is refused' 1 \
+says 'OP-pause: pause of a paused one is refused' 1 'container not running' pause "$ID"
+says 'OP-start L9: start of a paused one is refused' 1 \
 	'cannot start a container in the paused state' start "$ID"
-says 'exec in a paused one is refused' 255 \
+says 'OP-exec: exec in a paused one is refused' 255 \
 	'cannot exec in a paused container (use --ignore-paused to override)' \
 	exec "$ID" true
-says 'L12: delete of a paused one is refused' 1 \
+says 'OP-delete L12: delete of a paused one is refused' 1 \
 	"cannot delete container $ID that is not stopped: paused" delete "$ID"
-says 'L3: create of the same id is refused' 1 \
+says 'OP-create L3: create of the same id is refused' 1 \
 	'container with given ID already exists' create -b "$B" "$ID"
 check 'and all this left it frozen' frozen
 
@@ -129,7 +129,7 @@ check '--ignore-paused: the process enters the frozen cgroup' \
 check 'and nothing of it runs yet' test ! -e "$B/rootfs/tmp/exec"
 run resume "$ID"
 await $e
-is 'after resume it runs' "$?:$(cat "$B/rootfs/tmp/exec")" 7:exec
+is 'OP-exec: after resume it runs' "$?:$(cat "$B/rootfs/tmp/exec")" 7:exec
 
 # one that is told to stop while it waits leaves the container frozen
 run pause "$ID"
@@ -149,29 +149,29 @@ is 'without the process' \
 
 # signals
 run kill "$ID" HUP
-is 'kill of a paused one succeeds' "$rc:$err" 0:
+is 'OP-kill: kill of a paused one succeeds' "$rc:$err" 0:
 check 'and leaves it frozen' frozen
 check 'so that the signal waits' test ! -e "$B/rootfs/tmp/hup"
 run resume "$ID"
 check 'until resume' wait_for 5 test -e "$B/rootfs/tmp/hup"
 run pause "$ID"
 run kill "$ID" KILL
-is 'L11: kill KILL of a paused one' "$rc:$err" 0:
+is 'OP-kill L11: kill KILL of a paused one' "$rc:$err" 0:
 check 'kills it: it is thawed' wait_for 5 gone "$p"
 is 'it is stopped' "$(status "$ID")" stopped
-says 'pause of a stopped one is refused' 1 'container not running' pause "$ID"
-says 'resume too' 1 'container not paused' resume "$ID"
+says 'OP-pause: pause of a stopped one is refused' 1 'container not running' pause "$ID"
+says 'OP-resume: resume too' 1 'container not paused' resume "$ID"
 run delete "$ID"
 is 'and can be deleted' "$rc:$err" 0:
 check 'nothing is left' nothing_left
-says 'pause of none' 1 'container does not exist' pause "$ID"
-says 'resume of none' 1 'container does not exist' resume "$ID"
+says 'OP-pause: pause of none' 1 'container does not exist' pause "$ID"
+says 'OP-resume: resume of none' 1 'container does not exist' resume "$ID"
 
 run run -d -b "$B" "$ID"
 run pause "$ID"
 all=$(o ps -f json "$ID" | tr -d '[]' | tr , ' ')
 run delete -f "$ID"
-is 'L12: delete -f of a paused one' "$rc:$err" 0:
+is 'OP-delete-force L12: delete -f of a paused one' "$rc:$err" 0:
 miss=
 for q in $all; do
 	gone "$q" || miss="$miss $q"
@@ -183,11 +183,11 @@ check 'nothing is left of it' nothing_left
 
 run create -b "$B" "$ID"
 run pause "$ID"
-is 'a created one can be paused' "$rc:$err:$(status "$ID")" 0::paused
+is 'OP-pause L16: a created one can be paused' "$rc:$err:$(status "$ID")" 0::paused
 says 'and is not started then' 1 \
 	'cannot start a container in the paused state' start "$ID"
 run resume "$ID"
-is 'after resume it is created again' "$rc:$(status "$ID")" 0:created
+is 'OP-resume: after resume it is created again' "$rc:$(status "$ID")" 0:created
 run start "$ID"
 is 'and starts' "$rc:$(status "$ID")" 0:running
 run delete -f "$ID"

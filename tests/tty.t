@@ -55,7 +55,7 @@ foreground()
 	like 'D6 P1: /dev/console is that terminal' "$out" \
 		'^console character special file 88:0$'
 	like 'by a mount of the devpts' "$out" '^console is devpts '
-	like 'its owner is the user' "$out" '^tty 88:0 0$'
+	like 'P1: its owner is the user' "$out" '^tty 88:0 0$'
 	like 'P1: it is the controlling terminal' "$out" '^ids 1 1 34816 [0-9]+$'
 	like 'the window has our size' "$out" '^33 77$'
 	like 'it is cooked' "$out" '^icanon$'
@@ -92,6 +92,30 @@ foreground()
 	run_on_pty
 	like 'an error comes out' "$out" 'no such file or directory'
 	is 'and the settings are as before' "$rc $termios" '1 termios: same'
+
+	# The program may ask for a key at once: our terminal is ready then.
+	# A poststart hook looks, for run returns to its relay only after it.
+	script 'echo ready; read -r line; echo "got $line"'
+	cat >"$T/look" <<END
+#!/bin/sh
+stty -a <"/proc/\$PPID/fd/0" >"$T/stty" 2>&1
+END
+	chmod 755 "$T/look"
+	edit ".hooks = {poststart: [{path: \"$T/look\"}]}"
+	run_on_pty -e ready -t 'key\n' -e 'got key'
+	like 'our terminal is raw before the program can run' \
+		"$rc $(tr '\n' ' ' <"$T/stty")" '^0 .*-icanon.* -echo '
+	edit 'del(.hooks)'
+
+	# Found by execve only, when it is raw already.
+	printf '#!/nowhere\n' >"$B/rootfs/bad"
+	chmod 755 "$B/rootfs/bad"
+	args '"/bad"'
+	run_on_pty
+	like 'an error behind that is a line of its own' \
+		"$rc $(sed 's/\r$/ CR/' "$T/pty.out")" \
+		'^1 ocirt: .*no such file or directory CR$'
+	is 'on a terminal that is as before' "$termios" 'termios: same'
 
 	# Much output, the last of it written just before the end.
 	script 'i=0; while [ $i -lt 3000 ]; do echo "line $i"; i=$((i + 1)); done'
@@ -189,7 +213,7 @@ console_socket()
 	like 'E4: run -d with a terminal and no socket is refused' "$? $out" \
 		'^1 .*cannot allocate tty.*console socket'
 	o create -b "$B" "$ID" >"$T/out" 2>&1 </dev/null
-	like 'create too' "$? $(cat "$T/out")" \
+	like 'E4: create too' "$? $(cat "$T/out")" \
 		'^1 .*cannot allocate tty.*console socket'
 	out=$(run_b --console-socket "$T/sock" 2>&1)
 	like 'E4: a socket in the foreground is refused' "$? $out" \
@@ -255,6 +279,29 @@ by_exec()
 	o exec -d -t "$ID" true >"$T/out" 2>&1 </dev/null
 	like 'E4: exec -d -t without one is refused' "$? $(cat "$T/out")" \
 		'^255 .*cannot allocate tty.*console socket'
+
+	# As conmon calls it: the file says terminal, and how large.
+	echo '{"args": ["sh", "-c", "stty size; stat -c own:%u /dev/pts/0"],
+"cwd": "/", "env": ["PATH=/bin"], "terminal": true,
+"consoleSize": {"height": 19, "width": 83},
+"user": {"uid": 1000, "gid": 1000}}' >"$T/process"
+	o exec -d -t --console-socket "$T/none" --process "$T/process" "$ID" \
+		</dev/null >"$T/out" 2>&1
+	like 'a socket that is not there is named' "$? $(cat "$T/out")" \
+		'^255 .*connect to console socket .*none: no such file'
+	listen
+	o exec --pid-file "$T/pid" --process "$T/process" --detach --tty \
+		--console-socket "$T/sock" "$ID" </dev/null >"$T/out" 2>&1
+	is 'E1 X10: exec --process with a terminal, --tty and a socket' \
+		"$? $(cat "$T/out")" '0 '
+	said
+	like 'P2: it has the size of consoleSize' "$out" '^19 83$'
+	like 'P1: the user of the file owns its terminal' "$out" '^own:1000$'
+	sed 's/"terminal": true/"terminal": false/; s/stty size.*"\]/tty"]/' \
+		"$T/process" >"$T/process2"
+	o exec --tty --process "$T/process2" "$ID" </dev/null >"$T/out" 2>&1
+	is 'E1: --tty does not count with --process' \
+		"$? $(cat "$T/out")" '1 not a tty'
 
 	# The container's own /dev/ptmx and /dev/console are not trusted.
 	echo tweet >"$T/canary"
