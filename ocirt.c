@@ -201,6 +201,7 @@
 #define PORT_ATTR_NODIRATIME   0x00000080ull
 #define PORT_ATTR_IDMAP        0x00100000ull
 #define PORT_ATTR_NOSYMFOLLOW  0x00200000ull
+#define PORT_NS_GET_PARENT     0xb702
 #define PORT_NS_GET_NSTYPE     0xb703
 #define PORT_NSFS_MAGIC        0x6e736673
 #define PORT_PF_FORKNOEXEC     0x40
@@ -3620,6 +3621,21 @@ SHAPE(spec_s_top, spec, spec_f_top);
 static void spec_fill(const struct json *j, int i, const struct spec_shape *sh,
     char *to); /* the shape cycle */
 
+/* One more at the end; the room doubles when it is full. */
+static void
+spec_add_id(struct spec_ids *ids, uint32_t id)
+{
+	uint32_t *grown;
+
+	if (!(ids->n & (ids->n - 1))) {
+		grown = base_array(ids->n ? ids->n * 2 : 1, sizeof *grown);
+		if (ids->n)
+			memcpy(grown, ids->v, ids->n * sizeof *grown);
+		ids->v = grown;
+	}
+	ids->v[ids->n++] = id;
+}
+
 static char **
 spec_strings(const struct json *j, int i)
 {
@@ -7034,7 +7050,6 @@ cg_collect(int fd, struct spec_ids *ids, int depth)
 {
 	char *text = sys_read_file(fd, "cgroup.procs", NULL), *line;
 	struct dirent *d;
-	uint32_t *grown;
 	uint64_t pid;
 	DIR *dir;
 
@@ -7042,14 +7057,7 @@ cg_collect(int fd, struct spec_ids *ids, int depth)
 		/* 0: a process of a pid namespace that is not below ours */
 		if (base_number(line, INT_MAX, &pid) < 0 || !pid)
 			continue;
-		if (!(ids->n & (ids->n - 1)) || !ids->n) {
-			grown =
-			    base_array(ids->n ? ids->n * 2 : 1, sizeof *grown);
-			if (ids->n)
-				memcpy(grown, ids->v, ids->n * sizeof *grown);
-			ids->v = grown;
-		}
-		ids->v[ids->n++] = (uint32_t)pid;
+		spec_add_id(ids, (uint32_t)pid);
 	}
 	dir = depth ? fdopendir(fd) : NULL;
 	if (!dir) {
@@ -7084,13 +7092,12 @@ cg_pids(char *const *dirs)
 	return ids;
 }
 
-/* Signal every process in the cgroups once; how many there were. seen: a
- * bit for each pid that has had it already, and gets it no more; or NULL. */
+/* Signal each of the processes once; how many it were. seen: a bit for each
+ * pid that has had it already, and gets it no more; or NULL. */
 
 static size_t
-cg_signal(char *const *dirs, int sig, uint8_t *seen)
+cg_signal(struct spec_ids ids, int sig, uint8_t *seen)
 {
-	struct spec_ids ids = cg_pids(dirs);
 	size_t i, n = 0;
 	int fd;
 
@@ -7107,18 +7114,6 @@ cg_signal(char *const *dirs, int sig, uint8_t *seen)
 		sys_close(&fd);
 	}
 	return n;
-}
-
-/* Signal every process in the cgroups, also those that are forked while we
- * look, and none of them twice. Bounded: what forks for ever wins. */
-static void
-cg_signal_all(char *const *dirs, int sig)
-{
-	uint8_t *seen = base_alloc((size_t)CG_PID_MAX / 8);
-	int rounds = 100;
-
-	while (cg_signal(dirs, sig, seen) && --rounds)
-		;
 }
 
 /* ---- freezer ---- */
@@ -7227,7 +7222,7 @@ cg_kill_all(char *const *dirs)
 		sys_write_file(
 		    AT_FDCWD, base_fmt("%s/cgroup.kill", dirs[i]), "1");
 	cg_thaw(dirs);
-	while (cg_signal(dirs, SIGKILL, NULL)) {
+	while (cg_signal(cg_pids(dirs), SIGKILL, NULL)) {
 		if (sys_now() > end)
 			return false;
 		sys_pause(2);
@@ -7892,6 +7887,50 @@ ns_join(int pidfd, unsigned flags, const int *fds)
 		errno = EPERM;
 		err_die("join namespaces (hint: of another user?):");
 	}
+}
+
+/* Is the pid namespace of a process that of want, or one below it? */
+static bool
+ns_pid_is_below(const char *pid, const struct stat *want)
+{
+	struct stat st;
+	CLOSEFD int fd = -1;
+	int up, depth;
+
+	fd = sys_open(sys_proc(), base_fmt("%s/ns/pid", pid), O_RDONLY, 0);
+	/* the kernel's limit is 32 */
+	for (depth = 0; fd >= 0 && depth < 34; depth++) {
+		if (fstat(fd, &st) < 0)
+			return false;
+		if (st.st_ino == want->st_ino && st.st_dev == want->st_dev)
+			return true;
+		up = ioctl(fd, PORT_NS_GET_PARENT); /* Linux 4.9 */
+		sys_close(&fd);
+		fd = up;
+	}
+	return false;
+}
+
+/* Add the processes in the pid namespace of init, and in those below it. */
+static void
+ns_collect(pid_t init, struct spec_ids *ids)
+{
+	CLOSEFD int fd = sys_open(sys_proc(), ".", O_RDONLY | O_DIRECTORY, 0);
+	struct dirent *d;
+	struct stat want;
+	uint64_t pid;
+	DIR *dir;
+
+	if (fstatat(sys_proc(), base_fmt("%d/ns/pid", (int)init), &want, 0) <
+		0 ||
+	    fd < 0 || !(dir = fdopendir(fd)))
+		return;
+	fd = -1;
+	while ((d = readdir(dir)))
+		if (base_number(d->d_name, INT_MAX, &pid) == 0 &&
+		    ns_pid_is_below(d->d_name, &want))
+			spec_add_id(ids, (uint32_t)pid);
+	closedir(dir);
 }
 
 /* Descriptors of the namespaces in flags of a process, for ns_join() on old
@@ -12191,6 +12230,34 @@ run_resume(const struct run_opts *o, const char *id)
 
 /* ---- kill and delete ---- */
 
+/* The processes of the container, by host pid: by cgroup, or where there is
+ * none by pid namespace; else init is all that we know. */
+static struct spec_ids
+run_pids(const struct state *st)
+{
+	struct spec_ids ids = cg_pids(st->cgroups);
+
+	if (ids.set || !state_lives(&st->pid, &st->start_time))
+		return ids;
+	if (st->private_pid)
+		ns_collect((pid_t)st->pid.v, &ids);
+	if (!ids.n)
+		spec_add_id(&ids, (uint32_t)st->pid.v);
+	return ids;
+}
+
+/* Signal every process of the container, also those that are forked while we
+ * look, and none of them twice. Bounded: what forks for ever wins. */
+static void
+run_signal_all(const struct state *st, int sig)
+{
+	uint8_t *seen = base_alloc((size_t)CG_PID_MAX / 8);
+	int rounds = 100;
+
+	while (cg_signal(run_pids(st), sig, seen) && --rounds)
+		;
+}
+
 static int
 run_kill(const struct run_opts *o, const char *id, int sig)
 {
@@ -12216,7 +12283,7 @@ run_kill(const struct run_opts *o, const char *id, int sig)
 		return 0;
 	}
 	if (o->all) {
-		cg_signal_all(st.cgroups, sig);
+		run_signal_all(&st, sig);
 		return 0;
 	}
 	if (sig == SIGKILL)
@@ -12889,13 +12956,14 @@ show_list(const struct run_opts *o, char **argv)
 	return 0;
 }
 
-/* What the host's ps prints with these arguments; NULL when there is none. */
+/* What the host's ps prints with these arguments; NULL when there is none, or
+ * when it does not know those that are ours. */
 static char *
 show_run_ps(char **args)
 {
 	char **argv = base_join((char *[]){ "ps", NULL },
 	    args[0] ? args : (char *[]){ "-ef", NULL });
-	int out[2], status;
+	int out[2], status, null;
 	char *text;
 	bool unused;
 	pid_t pid;
@@ -12905,6 +12973,9 @@ show_run_ps(char **args)
 	pid = sys_clone(0, -1, &unused);
 	if (pid == 0) {
 		dup2(out[1], 1);
+		if (!args[0] &&
+		    (null = sys_open(AT_FDCWD, "/dev/null", O_WRONLY, 0)) >= 0)
+			dup2(null, 2);
 		execvp("ps", argv);
 		err_exit(127);
 	}
@@ -12915,7 +12986,8 @@ show_run_ps(char **args)
 	close(out[0]);
 	sys_waitpid(pid, &status);
 	status = sys_exit_code(status);
-	if (status == 127)
+	/* busybox has no -ef */
+	if (status == 127 || (status && !args[0]))
 		return NULL;
 	if (status)
 		err_die("ps exited with status %d", status);
@@ -12989,12 +13061,7 @@ show_ps(const struct run_opts *o, char **argv)
 	size_t i;
 
 	state_get(&st, o->root, argv[0]);
-	pids = cg_pids(st.cgroups);
-	/* Without cgroups: init is all that we know. */
-	if (!pids.set && state_lives(&st.pid, &st.start_time)) {
-		pids.v = base_alloc(sizeof *pids.v);
-		pids.v[pids.n++] = (uint32_t)st.pid.v;
-	}
+	pids = run_pids(&st);
 	if (!json) {
 		show_ps_table(&pids, argv + 1);
 		return 0;

@@ -215,6 +215,71 @@ fi
 bundle
 config 's/"readonly": true/"readonly": false/'
 
+# ---- on a host without cgroups: by pid namespace ----
+
+bare()
+{
+	hidden 1 timeout 20 "$OCIRT" --root "$ROOT" "$@" >"$T/out" 2>"$T/err" \
+		</dev/null
+	rc=$?
+	out=$(cat "$T/out")
+	err=$(cat "$T/err")
+}
+
+script 'trap "echo x >>/tmp/got" USR1
+for i in 1 2 3; do
+	sh -c "trap \"echo x >>/tmp/got\" USR1; echo up >>/tmp/up
+		while :; do sleep 1000 & wait; done" &
+done
+: >/tmp/got
+while :; do sleep 1000 & wait; done'
+rm -f "$B/rootfs/tmp/up"
+edit 'del(.linux.resources)'
+bare run -d -b "$B" "$ID"
+is 'G9: it runs without cgroups' "$rc:$err" 0:
+# four shells and four sleeps
+check 'G9: ps lists what is in the pid namespace' wait_for 5 eval '
+	bare ps -f json "$ID"; [ "$(echo "$out" | tr , "\n" | grep -c .)" = 8 ]'
+wait_for 5 eval '[ "$(grep -c up "$B/rootfs/tmp/up")" = 3 ]'
+all=$(echo "$out" | tr -d '[]' | tr , ' ')
+bare kill --all "$ID" USR1
+check 'G9: kill --all reaches all of it' wait_for 5 eval \
+	'[ "$(grep -c x "$B/rootfs/tmp/got")" = 4 ]'
+bare kill "$ID" KILL
+# shellcheck disable=SC2086
+check 'G9: kill KILL ends all of it' wait_for 5 all_gone $all
+bare ps -f json "$ID"
+is 'OP-ps: ps of a stopped one lists none' "$rc:$out:$err" '0:[]:'
+bare ps "$ID"
+is 'OP-ps: its table is a header' "$rc:$(wc -l <"$T/out" | tr -d ' '):$err" 0:1:
+like 'OP-ps: with a column PID' "$out" '(^| )PID( |$)'
+bare delete "$ID"
+check 'nothing is left of it' nothing_left
+bundle
+config 's/"readonly": true/"readonly": false/'
+
+# ---- ps as a table ----
+
+args '"sleep", "1000"'
+run run -d -b "$B" "$ID"
+p=$(pid "$ID")
+run ps "$ID"
+is 'OP-ps: a header and a row' "$rc:$(wc -l <"$T/out" | tr -d ' '):$err" 0:2:
+like 'OP-ps: the row is about the process' "$out" "(^| )$p .*sleep"
+mkdir "$T/none"
+out=$(PATH=$T/none o ps "$ID" 2>&1)
+like 'OP-ps: also on a host without a program ps' \
+	"$(echo "$out" | tr '\n' ' ')" "^PID +CMD +$p +sleep"
+out=$(PATH=$T/none o ps "$ID" -o pid 2>&1)
+like 'OP-ps: which cannot have arguments' "$out" 'no ps program'
+out=$(o ps "$ID" -o comm 2>&1)
+like 'OP-ps: a table without pids is of no use' "$out" \
+	"couldn't find PID field in ps output"
+run ps "$ID" -o comm,pid
+is 'C4: options behind the id are those of ps' \
+	"$rc $(printf '%s\n' "$out" | sed 1d | tr -s ' ')" "0 sleep $p"
+run delete -f "$ID"
+
 # ---- frozen from outside ----
 
 args '"sleep", "1000"'

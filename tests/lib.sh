@@ -338,6 +338,21 @@ nothing_left()
 	! grep -F "$T/" /proc/self/mountinfo
 }
 
+# hidden CONDITION COMMAND...: run it on a host that has not the cgroup mounts
+# for which the awk CONDITION holds: t is the type, s the super options
+hidden()
+{
+	hidden_what=$1
+	shift
+	cat >"$T/hidden" <<END
+awk '{ for (i = 7; \$i != "-"; i++); t = \$(i + 1); s = \$(i + 3) }
+t ~ /^cgroup/ && ($hidden_what) { print \$5 }' /proc/self/mountinfo |
+	sort -r | while read -r m; do umount -l "\$m"; done
+exec "\$@"
+END
+	unshare -m --propagation private sh "$T/hidden" "$@"
+}
+
 # host_kind: v1, v2, hybrid or none, by what is mounted
 host_kind()
 {

@@ -235,23 +235,11 @@ rmdir "$d"
 
 # ---- hosts with one freezer, and with none ----
 
-# on_host FILTER: the rest of this shell's container commands run where the
-# cgroup mounts that awk FILTER ($type, $options) names are not there
-on_host()
-{
-	cat >"$T/host" <<END
-awk '{ for (i = 7; \$i != "-"; i++); t = \$(i + 1); s = \$(i + 3) }
-t ~ /^cgroup/ && ($1) { print \$5 }' /proc/self/mountinfo |
-	sort -r | while read -r m; do umount -l "\$m"; done
-exec "\$@"
-END
-	host=$2
-}
-
+# there ARGS...: ocirt on a host that $hide makes of this one
 there()
 {
-	timeout 20 unshare -m --propagation private sh "$T/host" \
-		"$OCIRT" --root "$ROOT" "$@" >"$T/out" 2>"$T/err" </dev/null
+	hidden "$hide" timeout 20 "$OCIRT" --root "$ROOT" "$@" \
+		>"$T/out" 2>"$T/err" </dev/null
 	rc=$?
 	err=$(cat "$T/err")
 }
@@ -278,18 +266,18 @@ v1_freezer=$(awk '/ - cgroup .*[ ,]freezer/ { print $5; exit }' \
 	/proc/self/mountinfo)
 v2=$(awk '/ - cgroup2 / { print $5; exit }' /proc/self/mountinfo)
 if [ -n "$v1_freezer" ]; then
-	on_host 't == "cgroup2"' 'v1 only'
+	hide='t == "cgroup2"' host='v1 only'
 	both "^$v1_freezer/" freezer.state FROZEN
 else
 	skip 'v1 only' 'no v1 freezer here'
 fi
 if [ -n "$v1_freezer$v2" ] && [ -n "$v2" ]; then
-	on_host 't == "cgroup" && s ~ /freezer/' 'v2 freezer'
+	hide='t == "cgroup" && s ~ /freezer/' host='v2 freezer'
 	both "^$v2/" cgroup.events 'frozen 1'
 else
 	skip 'v2 freezer' 'no cgroup v2 here'
 fi
-on_host 't == "cgroup2" || s ~ /freezer/' 'no freezer'
+hide='t == "cgroup2" || s ~ /freezer/' host='no freezer'
 edit 'del(.linux.resources)'
 there run -d -b "$B" "$ID"
 there pause "$ID"
