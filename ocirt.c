@@ -189,6 +189,8 @@
 #define PORT_TIOCGPTPEER       0x5441
 #define PORT_PROC_ROOT_INO     1
 #define PORT_PROC_MAGIC        0x9fa0
+#define PORT_TMPFS_MAGIC       0x01021994
+#define PORT_RAMFS_MAGIC       0x858458f6
 #define PORT_CGROUP2_MAGIC     0x63677270
 #define PORT_DEVPTS_MAGIC      0x1cd1
 #define PORT_ATTR_RDONLY       0x00000001ull
@@ -5231,6 +5233,8 @@ enum plan_op {
 	OP_MASK,
 	OP_READONLY,
 	OP_PIVOT,
+	OP_DIRECTORY,
+	OP_CHROOT,
 	OP_REMOUNT_RO,
 	OP_PROPAGATE,
 	OP_COUNT
@@ -5248,6 +5252,8 @@ static const char *const plan_op_name[OP_COUNT] = {
 	[OP_MASK] = "mask",
 	[OP_READONLY] = "read-only",
 	[OP_PIVOT] = "pivot",
+	[OP_DIRECTORY] = "directory",
+	[OP_CHROOT] = "chroot",
 	[OP_REMOUNT_RO] = "remount-ro",
 	[OP_PROPAGATE] = "propagate",
 };
@@ -5820,7 +5826,6 @@ plan_devices(struct plan *p)
 }
 
 /* /dev of the container, unless it is somebody else's (a bind mount). */
-
 static void
 plan_dev(struct plan *p, const struct host *host)
 {
@@ -5845,7 +5850,7 @@ plan_dev(struct plan *p, const struct host *host)
 		st = plan_add(p, OP_LINK, "/dev/ptmx");
 		st->source = "pts/ptmx";
 	}
-	if (p->process && p->process->terminal)
+	if (p->process && p->process->terminal && spec_new_ns(p->spec, NS_MNT))
 		plan_add(p, OP_CONSOLE, "/dev/console");
 }
 
@@ -5868,6 +5873,35 @@ plan_paths(struct plan *p, enum plan_op op, char *const *list)
 			plan_add(p, op, path);
 		*seen = 1;
 	}
+}
+
+/* Without a mount namespace of its own the container gets its root by
+ * chroot(2), and nothing may be mounted, for others would see it. */
+static void
+plan_chroot(struct plan *p, const struct host *host)
+{
+	const struct spec *s = p->spec;
+	const struct spec_mount *m = s->mounts.p;
+	struct plan_step *st;
+
+	if (s->mounts.n)
+		json_die(&s->json, m->tok,
+		    "unable to mount without a private mount namespace");
+	if (s->root->readonly)
+		spec_die(s, s->root, "readonly",
+		    "unable to make the root read-only without a private "
+		    "mount namespace");
+	if (s->linux_->propagation && *s->linux_->propagation)
+		spec_die(s, s->linux_, "rootfsPropagation",
+		    "unable to set propagation without a private mount "
+		    "namespace");
+	err_note("no mount namespace of its own: the root file system is "
+		 "entered by chroot, which a process with CAP_SYS_CHROOT can "
+		 "leave");
+	st = plan_add(p, OP_DIRECTORY, "/");
+	st->source = p->rootfs;
+	plan_dev(p, host);
+	plan_add(p, OP_CHROOT, "/");
 }
 
 static void
@@ -5973,16 +6007,15 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 	p->rootfs = base_abs(bundle, s->root->path);
 	if (!strcmp(p->rootfs, "/"))
 		spec_die(s, s->root, "path", "the host's own root directory");
-	if (!spec_new_ns(s, NS_MNT))
-		json_die(&s->json, s->linux_ ? s->linux_->tok : 0,
-		    "a container without a mount namespace is not supported by "
-		    "this version of ocirt");
 	plan_namespaces(p, host);
 	plan_cgroups(p, host);
 	plan_device_rules(p);
 	if (s->linux_ && s->linux_->resources)
 		plan_limits(p, s->linux_->resources);
-	plan_steps(p, host);
+	if (spec_new_ns(s, NS_MNT))
+		plan_steps(p, host);
+	else
+		plan_chroot(p, host);
 	return p;
 }
 
@@ -8128,6 +8161,77 @@ fs_open_host(const struct fs *fs, const char *path, int flags)
 	return fs_open_now(fs, path, flags);
 }
 
+/* Is "/" the mount that the namespace begins with, below which there is none?
+ * Such is an initramfs, and pivot_root(2) refuses it. Its line in mountinfo
+ * names itself as its parent. */
+static bool
+fs_is_bare(void)
+{
+	char *text, *line, *id, *parent;
+	struct statfs sfs;
+
+	if (statfs("/", &sfs) < 0 ||
+	    (sfs.f_type != PORT_TMPFS_MAGIC && sfs.f_type != PORT_RAMFS_MAGIC))
+		return false;
+	text = sys_proc_read("self/mountinfo");
+	if (!text)
+		err_die("read mountinfo:");
+	while ((line = base_cut(&text, "\n"))) {
+		id = base_cut(&line, " ");
+		parent = base_cut(&line, " ");
+		if (id && parent && !strcmp(id, parent))
+			return true;
+	}
+	return false;
+}
+
+/* The mounts of the list, below dir, leave this namespace: hidden as they are
+ * they would keep file systems busy that the host wants to unmount. Those that
+ * a user namespace has locked stay. */
+static void
+fs_drop_hidden(int dir, char *list)
+{
+	struct plan_mountline m;
+	char *line;
+
+	while ((line = base_cut(&list, "\n")))
+		if (plan_split_mount(line, &m) && m.point[1] &&
+		    fchdir(dir) == 0 &&
+		    umount2(m.point + 1, MNT_DETACH | UMOUNT_NOFOLLOW) < 0)
+			err_debug("hidden mount %s stays", m.point);
+}
+
+/* Lay a bind of the whole tree over "/" and enter it: now "/" is a mount that
+ * lies on another one, as pivot_root(2) wants it. chdir("/..") steps onto what
+ * is mounted over the root. Nothing may pass to the host, so its own "/" is
+ * private first; the covered mounts receive but do not send. *host is the
+ * directory that it was, in the tree that is on top now. */
+static void
+fs_leave_bare(int *host)
+{
+	char path[PATH_MAX];
+	ssize_t n = readlink(sys_fdname(*host).s, path, sizeof path - 1);
+	CLOSEFD int old = sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	char *mounts = sys_proc_read("self/mountinfo");
+
+	if (old < 0 || !mounts || n < 0)
+		err_die("look at the initramfs:");
+	path[n] = 0;
+	if (mount(NULL, "/", NULL, MS_PRIVATE, NULL) < 0 ||
+	    mount("/", "/", NULL, MS_BIND | MS_REC, NULL) < 0 ||
+	    chdir("/..") < 0 || chroot(".") < 0)
+		err_die("leave the initramfs:");
+	if (fchdir(old) < 0 ||
+	    mount(NULL, ".", NULL, MS_SLAVE | MS_REC, NULL) < 0)
+		err_die("cut the initramfs off the host:");
+	fs_drop_hidden(old, mounts);
+	sys_close(host);
+	*host = sys_open(AT_FDCWD, path, O_PATH | O_DIRECTORY, 0);
+	if (*host < 0)
+		err_die("open %s again:", path);
+	fs_enter_procfs();
+}
+
 /* Be at the root of the mount namespace: joining the namespace that we are in
  * puts us there. From a chroot pivot_root would fail, or leave what lies above
  * the chroot in the container's namespace, where exec would begin. */
@@ -8146,11 +8250,34 @@ fs_leave_chroot(struct fs *fs)
 	if (ns < 0 || fs->host < 0 || setns(ns, CLONE_NEWNS) < 0 ||
 	    fstat(fs->host, &a) < 0 || stat("/", &b) < 0)
 		err_die("find the root of the mount namespace:");
+	fs_enter_procfs();
+	if (fs_is_bare())
+		fs_leave_bare(&fs->host);
 	if (a.st_dev == b.st_dev && a.st_ino == b.st_ino)
 		sys_close(&fs->host);
 	fs->root_dev = b.st_dev;
 	fs->root_ino = b.st_ino;
-	fs_enter_procfs();
+}
+
+/* The directory that becomes the root: one, and not the host's own. */
+static int
+fs_open_root(const struct fs *fs, const char *path, struct stat *st)
+{
+	int dir = fs_open_host(fs, path, O_DIRECTORY);
+	struct stat b;
+
+	if (dir < 0 || fstat(dir, st) < 0)
+		err_die("root file system %s:", path);
+	if (!S_ISDIR(st->st_mode)) {
+		errno = ENOTDIR;
+		err_die("root file system %s:", path);
+	}
+	if ((st->st_dev == fs->root_dev && st->st_ino == fs->root_ino) ||
+	    (fs->host >= 0 &&
+		(fstat(fs->host, &b) < 0 ||
+		    (st->st_dev == b.st_dev && st->st_ino == b.st_ino))))
+		err_die("root file system %s is the host's own root", path);
+	return dir;
 }
 
 /* Open what the steps take from the host while we are still our caller to the
@@ -8199,20 +8326,7 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 	fs_leave_chroot(fs);
 	if (mount(NULL, "/", NULL, fs->plan->propagation, NULL) < 0)
 		err_die("set propagation of /:");
-	dir = fs_open_host(fs, st->source, O_DIRECTORY);
-	if (dir < 0 || fstat(dir, &a) < 0)
-		err_die("root file system %s:", st->source);
-	if (!S_ISDIR(a.st_mode)) {
-		errno = ENOTDIR;
-		err_die("root file system %s:", st->source);
-	}
-	if ((a.st_dev == fs->root_dev && a.st_ino == fs->root_ino) ||
-	    (fs->host >= 0 &&
-		(fstat(fs->host, &b) < 0 ||
-		    (a.st_dev == b.st_dev && a.st_ino == b.st_ino))))
-		err_die(
-		    "root file system %s is the host's own root", st->source);
-
+	dir = fs_open_root(fs, st->source, &a);
 	if (fs->plan->propagation & MS_SHARED)
 		fs_parent_private(dir);
 	fs->root = fs_try_bind(dir, dir, true, 0, 0);
@@ -8225,6 +8339,22 @@ fs_do_root(struct fs *fs, const struct plan_step *st)
 		    "root file system %s was replaced meanwhile", st->source);
 	fs->root_dev = b.st_dev;
 	fs->root_ino = b.st_ino;
+}
+
+/* The same without a mount namespace: the directory as it is. */
+static void
+fs_do_directory(struct fs *fs, const struct plan_step *st)
+{
+	struct stat s;
+
+	if (stat("/", &s) < 0)
+		err_die("stat /:");
+	fs->root_dev = s.st_dev;
+	fs->root_ino = s.st_ino;
+	fs_enter_procfs();
+	fs->root = fs_open_root(fs, st->source, &s);
+	fs->root_dev = s.st_dev;
+	fs->root_ino = s.st_ino;
 }
 
 /* CVE-2019-16884, CVE-2019-19921, CVE-2025-52881: nothing but a procfs may be
@@ -8667,7 +8797,7 @@ fs_make_scratch(struct fs *fs)
 		err_die("mount tmpfs to mask with:");
 	fs->scratch = sys_open(AT_FDCWD, "/..", O_PATH | O_DIRECTORY, 0);
 	if (fs->scratch < 0 || fstatfs(fs->scratch, &sfs) < 0 ||
-	    sfs.f_type != 0x01021994)
+	    sfs.f_type != PORT_TMPFS_MAGIC)
 		err_die("open tmpfs to mask with:");
 	if (mkdirat(fs->scratch, "d", 0555) < 0 ||
 	    (f = sys_open(
@@ -8762,14 +8892,23 @@ fs_do_pivot(struct fs *fs, const struct plan_step *st)
 	if (fchdir(fs->root) < 0)
 		err_die("enter root file system:");
 	if (syscall(SYS_pivot_root, ".", ".") < 0)
-		err_die("pivot_root%s:",
-		    errno == EINVAL ? " (hint: is / an initramfs?)" : "");
+		err_die("pivot_root:");
 	/* The old root now lies over the new one; gone with its mounts. */
 	if (old >= 0 && (fchdir(old) < 0 || mount(NULL, ".", NULL,
 						MS_SLAVE | MS_REC, NULL) < 0))
 		err_die("cut the old root off the host:");
 	if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0)
 		err_die("leave the old root:");
+	fs_enter_procfs();
+}
+
+static void
+fs_do_chroot(struct fs *fs, const struct plan_step *st)
+{
+	(void)st;
+	sys_close(&fs->parent);
+	if (fchdir(fs->root) < 0 || chroot(".") < 0 || chdir("/") < 0)
+		err_die("chroot:");
 	fs_enter_procfs();
 }
 
@@ -8799,11 +8938,14 @@ static void (*const fs_ops[OP_COUNT])(struct fs *, const struct plan_step *) = {
 	[OP_MASK] = fs_do_mask,
 	[OP_READONLY] = fs_do_readonly,
 	[OP_PIVOT] = fs_do_pivot,
+	[OP_DIRECTORY] = fs_do_directory,
+	[OP_CHROOT] = fs_do_chroot,
 	[OP_REMOUNT_RO] = fs_do_remount_ro,
 	[OP_PROPAGATE] = fs_do_propagate,
 };
 
-/* Do the plan's steps from *at on, up to the first one of kind stop. */
+/* Do the plan's steps from *at on, up to the first one of kind stop; only with
+ * OP_COUNT the root changes. */
 static void
 fs_apply(struct fs *fs, size_t *at, enum plan_op stop)
 {
@@ -8811,7 +8953,9 @@ fs_apply(struct fs *fs, size_t *at, enum plan_op stop)
 
 	for (; *at < fs->plan->nsteps; ++*at) {
 		st = &fs->plan->steps[*at];
-		if (st->op == stop)
+		if (st->op == stop ||
+		    (stop != OP_COUNT &&
+			(st->op == OP_PIVOT || st->op == OP_CHROOT)))
 			return;
 		err_push("%s %s", plan_op_name[st->op], st->target);
 		fs_ops[st->op](fs, st);
@@ -10393,13 +10537,19 @@ init_sysctl(struct init *in)
 static void
 init_filesystem(struct init *in)
 {
+	CLOSEFD int host = -1;
+
 	umask(0);
 	if (!in->process->terminal) {
 		fs_apply(&in->fs, &in->at, OP_PIVOT);
 		return;
 	}
 	fs_apply(&in->fs, &in->at, OP_CONSOLE);
-	tty_open(&in->tty, in->fs.root, in->process);
+	/* Without mounts of its own it has no devpts: one of the host's. */
+	host = spec_new_ns(in->spec, NS_MNT) ?
+		   -1 :
+		   sys_open(AT_FDCWD, "/", O_PATH | O_DIRECTORY, 0);
+	tty_open(&in->tty, host < 0 ? in->fs.root : host, in->process);
 	in->fs.console = in->tty.slave;
 	fs_apply(&in->fs, &in->at, OP_PIVOT);
 }
@@ -12594,7 +12744,7 @@ static void
 exec_root(struct run *r)
 {
 	r->init.root = -1;
-	if (spec_ns(r->spec, NS_MNT))
+	if (spec_new_ns(r->spec, NS_MNT))
 		return;
 	r->init.root = sys_open(sys_proc(),
 	    base_fmt("%d/root", (int)r->state.pid.v), O_PATH | O_DIRECTORY, 0);
