@@ -55,13 +55,14 @@
  * sides of the clone: change SYNC, INIT and RUN together.
  *
  * Files read: BUNDLE/config.json, the file of --process; /proc/self/{exe,
- * mountinfo,cgroup,status,ns}, /proc/PID/{stat,status,ns,comm}; freezer.{state,
- * self_freezing}, cgroup.{freeze,events,procs} and cpuset.{cpus,mems} of
- * cgroups; /etc/passwd
- * of the container for HOME, of the host for list. Files written: STATEROOT/ID/
- * {state.json,config.json,start,report,notify}; cgroup.{procs,kill,freeze},
- * freezer.state, cpuset.{cpus,mems} and devices.{allow,deny} of the
- * container's own cgroups; /proc/self/{oom_score_adj,attr}, /proc/sys; mount
+ * mountinfo,cgroup,status,ns,uid_map,setgroups}, /proc/PID/{stat,status,ns,
+ * comm,uid_map,gid_map,setgroups}; freezer.{state,self_freezing}, cgroup.
+ * {freeze,events,procs} and cpuset.{cpus,mems} of cgroups; /etc/passwd of the
+ * container for HOME, of the host for list; namespaces that the config names.
+ * Files written: STATEROOT/ID/{state.json,config.json,start,report,notify};
+ * cgroup.{procs,kill,freeze}, freezer.state, cpuset.{cpus,mems} and devices.{allow,
+ * deny} of the container's own cgroups; /proc/PID/{oom_score_adj,uid_map,
+ * gid_map,setgroups}, /proc/self/{timens_offsets,attr}, /proc/sys; mount
  * points and device nodes inside the root file system; and what the user
  * names with --pid-file and --log.
  */
@@ -7355,7 +7356,7 @@ cg_make(struct plan *p)
 		if (r == 1 && p->rootless &&
 		    faccessat(AT_FDCWD,
 			base_fmt("%s/cgroup.procs", p->cgroups[i].dir), W_OK,
-			AT_EACCESS) < 0)
+			0) < 0)
 			r = -1;
 		if (r < 0 && p->rootless && !p->spec->linux_->cgroups_path &&
 		    (errno == EACCES || errno == EPERM || errno == EROFS)) {
