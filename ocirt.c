@@ -113,6 +113,7 @@
 #include <unistd.h>
 
 #include <linux/capability.h>
+#include <linux/rtnetlink.h>
 #include <net/if.h>
 
 #include "jsmn.h"
@@ -3593,7 +3594,7 @@ static const struct spec_field spec_f_linux[] = {
 	FO("uidMappings",       T_LIST, spec_linux, uids, spec_s_idmap),
 	FO("gidMappings",       T_LIST, spec_linux, gids, spec_s_idmap),
 	FO("timeOffsets",       T_OBJS, spec_linux, time_offsets, spec_s_time_offset),
-	FL("netDevices",        T_OBJS, SPEC_NEVER, spec_linux, netdevs, &spec_s_netdev),
+	FO("netDevices",        T_OBJS, spec_linux, netdevs, spec_s_netdev),
 	FL("intelRdt",          T_OBJ,  SPEC_NEVER, spec_linux, rdt, &spec_s_rdt),
 	FO("memoryPolicy",      T_OBJ,  spec_linux, mempolicy, spec_s_mempolicy),
 	FO("personality",       T_OBJ,  spec_linux, personality, spec_s_personality),
@@ -4285,6 +4286,46 @@ spec_check_resources(const struct spec *s, const struct spec_resources *r)
 			    "'%s' is no file of a cgroup", u[i].key);
 }
 
+/* May a network device be called that? The kernel's rules, and no ':', which
+ * names an alias. %d once stands for a number that the kernel would choose. */
+static bool
+spec_is_netdev(const char *name, bool pattern)
+{
+	const char *percent = strchr(name, '%');
+
+	return *name && strlen(name) < IFNAMSIZ && strcmp(name, ".") &&
+	       strcmp(name, "..") && !name[strcspn(name, "/: \t\n\v\f\r")] &&
+	       (!percent ||
+		   (pattern && percent[1] == 'd' && !strchr(percent + 1, '%')));
+}
+
+static void
+spec_check_netdevs(const struct spec *s)
+{
+	struct spec_netdev *d = s->linux_->netdevs.p;
+	size_t i, k, n = s->linux_->netdevs.n;
+
+	if (n && !spec_ns(s, NS_NET))
+		spec_die(s, s->linux_, "netDevices",
+		    "unable to move network devices without a NET namespace");
+	for (i = 0; i < n; i++) {
+		if (!spec_is_netdev(d[i].host, false))
+			json_die(&s->json, d[i].tok,
+			    "'%s' is no name of a network device", d[i].host);
+		if (!d[i].name || !*d[i].name)
+			d[i].name = d[i].host;
+		if (!spec_is_netdev(d[i].name, true))
+			spec_die(s, &d[i], "name",
+			    "'%s' is no name for a network device", d[i].name);
+		for (k = 0; k < i; k++)
+			if (!strchr(d[i].name, '%') &&
+			    !strcmp(d[k].name, d[i].name))
+				spec_die(s, &d[i], "name",
+				    "two network devices are to be '%s'",
+				    d[i].name);
+	}
+}
+
 static void
 spec_check_mempolicy(const struct spec *s, const struct spec_mempolicy *m)
 {
@@ -4317,6 +4358,7 @@ spec_check_linux(const struct spec *s)
 	spec_check_namespaces(s);
 	spec_check_user_ns(s);
 	spec_check_time_offsets(s);
+	spec_check_netdevs(s);
 	spec_check_sysctl(s);
 	spec_check_paths(s, "maskedPaths", s->linux_->masked);
 	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
@@ -6217,6 +6259,19 @@ plan_print_priorities(struct plan_out *o, const struct spec_process *p)
 		plan_print_line(o, "exec-final", p->affinity->final);
 }
 
+/* "eth0=web0": the host's name and the container's. */
+static void
+plan_print_netdevs(struct plan_out *o, const struct spec_linux *l)
+{
+	const struct spec_netdev *d = l->netdevs.p;
+	char **list = base_array(l->netdevs.n + 1, sizeof *list);
+	size_t i;
+
+	for (i = 0; i < l->netdevs.n; i++)
+		list[i] = base_fmt("%s=%s", d[i].host, d[i].name);
+	plan_print_list(o, "net-devices", list);
+}
+
 static void
 plan_print_memory(struct plan_out *o, const struct spec_linux *l)
 {
@@ -6364,6 +6419,7 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 		plan_print_list(
 		    o, p->device_rules ? "devices" : "not-devices", list);
 	}
+	plan_print_netdevs(o, s->linux_);
 	plan_print_memory(o, s->linux_);
 	if (s->linux_->seccomp)
 		plan_print_line(o, "seccomp",
@@ -7597,8 +7653,7 @@ cg_write_devices(const struct plan *p)
  */
 
 /* == 14 NS ============================================== ns_ ==== [order]
- * Owns:   opening, joining and making namespaces, id mappings, time offsets,
- *         the loopback device.
+ * Owns:   opening, joining and making namespaces, id mappings, time offsets.
  * Calls:  ERR SYS TAB SPEC.
  * Runs:   parent (what takes the caller's rights), the stage and the child.
  * Trusts: no path of the config: what it names must be a namespace, and of
@@ -7856,23 +7911,6 @@ ns_same_map(pid_t pid, const char *file, const struct spec_list *want)
 	return maps.n == want->n;
 }
 
-/* Bring lo up in a new network namespace. */
-static void
-ns_lo_up(void)
-{
-	struct ifreq ifr;
-	CLOSEFD int sock = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-
-	/* A kernel without IPv4 has no 127.0.0.1 to bring up either. */
-	if (sock < 0 && (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT))
-		return;
-	memset(&ifr, 0, sizeof ifr);
-	strcpy(ifr.ifr_name, "lo");
-	ifr.ifr_flags = IFF_UP | IFF_RUNNING;
-	if (sock < 0 || ioctl(sock, SIOCSIFFLAGS, &ifr) < 0)
-		err_die("bring up lo:");
-}
-
 /* Join those in flags by descriptor; the ones that our rights do not reach
  * are left in what it returns. */
 static unsigned
@@ -7985,10 +8023,475 @@ ns_open(pid_t pid, unsigned flags, int *fds)
 
 /* == 15 NET ============================================ net_ ==== [order]
  * Owns:   rtnetlink: loopback, and devices that move into the container.
- * Calls:  ERR SYS PLAN.
- * Runs:   parent, while the child waits; the kernel's netlink is the only peer.
- * Change: a device that moved goes back when create fails.
+ * Calls:  ERR SYS SPEC.
+ * Runs:   child (loopback) and parent (devices), while the child waits.
+ * Trusts: the kernel, which is the only peer: what others send is dropped, and
+ *         every length is checked all the same.
+ * Change: a device that moved goes back when create fails, so what is done to
+ *         it has its way back in net_back().
  */
+
+/* A socket stays in the network namespace that it was made in. */
+struct net_sock {
+	int fd;
+	uint32_t seq;
+};
+
+struct net_request {
+	struct nlmsghdr h;
+	union {
+		struct ifinfomsg link;
+		struct ifaddrmsg addr;
+	} u;
+	char attrs[256];
+};
+
+/* What comes back to a request, message by message. */
+typedef void net_reply(const struct nlmsghdr *h, void *arg);
+
+static void
+net_open(struct net_sock *s)
+{
+	s->fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	if (s->fd < 0)
+		err_die("netlink socket (needs CONFIG_NET):");
+}
+
+static void
+net_begin(struct net_request *q, uint16_t type, uint16_t flags, size_t body)
+{
+	memset(q, 0, sizeof *q);
+	q->h.nlmsg_type = type;
+	q->h.nlmsg_flags = flags | NLM_F_REQUEST;
+	q->h.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+}
+
+static void
+net_put(struct net_request *q, uint16_t type, const void *data, size_t n)
+{
+	size_t at = NLMSG_ALIGN(q->h.nlmsg_len);
+	struct rtattr a = { .rta_len = (uint16_t)RTA_LENGTH(n),
+		.rta_type = type };
+
+	if (at + RTA_SPACE(n) > sizeof *q)
+		err_die("netlink request is too long");
+	memcpy((char *)q + at, &a, sizeof a);
+	if (n)
+		memcpy((char *)q + at + RTA_LENGTH(0), data, n);
+	q->h.nlmsg_len = (uint32_t)(at + RTA_LENGTH(n));
+}
+
+/* One datagram of the kernel's; its length, or -1 and errno. */
+static ssize_t
+net_receive(const struct net_sock *s, void *buf, size_t size)
+{
+	struct sockaddr_nl from;
+	socklen_t len;
+	ssize_t n;
+
+	do {
+		len = sizeof from;
+		n = recvfrom(s->fd, buf, size, MSG_TRUNC,
+		    (struct sockaddr *)&from, &len);
+	} while ((n < 0 && errno == EINTR) || (n >= 0 && from.nl_pid));
+	if (n > (ssize_t)size) {
+		errno = EMSGSIZE;
+		return -1;
+	}
+	return n;
+}
+
+/* The messages of one datagram that answer the request: 1 when the last one
+ * is among them, 0 when more are to come, -1 and errno for a refusal. */
+static int
+net_read(const struct net_sock *s, const char *buf, size_t n, net_reply *fn,
+    void *arg)
+{
+	const struct nlmsghdr *h;
+	int e;
+
+	for (; n >= sizeof *h;
+	     buf += NLMSG_ALIGN(h->nlmsg_len), n -= NLMSG_ALIGN(h->nlmsg_len)) {
+		h = (const struct nlmsghdr *)(const void *)buf;
+		if (h->nlmsg_len < sizeof *h || h->nlmsg_len > n)
+			break;
+		if (h->nlmsg_seq == s->seq && h->nlmsg_type >= NLMSG_MIN_TYPE)
+			fn(h, arg);
+		if (h->nlmsg_seq == s->seq &&
+		    (h->nlmsg_flags & NLM_F_DUMP_INTR)) {
+			errno = EAGAIN;
+			return -1;
+		}
+		if (h->nlmsg_seq == s->seq &&
+		    (h->nlmsg_type == NLMSG_ERROR ||
+			h->nlmsg_type == NLMSG_DONE)) {
+			e = 0;
+			if (h->nlmsg_len >= NLMSG_LENGTH(sizeof e))
+				memcpy(&e, NLMSG_DATA(h), sizeof e);
+			errno = -e;
+			return e < 0 ? -1 : 1;
+		}
+		if (NLMSG_ALIGN(h->nlmsg_len) > n)
+			return 0;
+	}
+	return 0;
+}
+
+/* Send a request and wait for its end; what comes before that goes to fn.
+ * 0, or -1 and errno. */
+static int
+net_ask(struct net_sock *s, struct net_request *q, net_reply *fn, void *arg)
+{
+	static char buf[32 << 10] __attribute__((aligned(16)));
+	struct sockaddr_nl kernel = { .nl_family = AF_NETLINK };
+	ssize_t n;
+	int end = 0;
+
+	q->h.nlmsg_seq = ++s->seq;
+	do
+		n = sendto(s->fd, q, q->h.nlmsg_len, 0,
+		    (struct sockaddr *)&kernel, sizeof kernel);
+	while (n < 0 && errno == EINTR);
+	while (n >= 0 && !end) {
+		n = net_receive(s, buf, sizeof buf);
+		if (n >= 0)
+			end = net_read(s, buf, (size_t)n, fn, arg);
+	}
+	return n < 0 || end < 0 ? -1 : 0;
+}
+
+static void
+net_ignore(const struct nlmsghdr *h, void *arg)
+{
+	(void)h;
+	(void)arg;
+}
+
+static int
+net_set_flags(struct net_sock *s, int index, unsigned flags, unsigned change)
+{
+	struct net_request q;
+
+	net_begin(&q, RTM_NEWLINK, NLM_F_ACK, sizeof q.u.link);
+	q.u.link.ifi_index = index;
+	q.u.link.ifi_flags = flags;
+	q.u.link.ifi_change = change;
+	return net_ask(s, &q, net_ignore, NULL);
+}
+
+/* Bring lo up in a new network namespace, where it is the first device. */
+static void
+net_lo_up(void)
+{
+	struct net_sock s = { .fd = -1 };
+
+	net_open(&s);
+	if (net_set_flags(&s, 1, IFF_UP, IFF_UP) < 0)
+		err_die("bring up lo:");
+	sys_close(&s.fd);
+}
+
+/* ---- devices ---- */
+
+struct net_link {
+	int index;
+	unsigned flags;
+};
+
+static void
+net_keep_link(const struct nlmsghdr *h, void *arg)
+{
+	struct net_link *l = arg;
+	struct ifinfomsg m;
+
+	if (h->nlmsg_type != RTM_NEWLINK ||
+	    h->nlmsg_len < NLMSG_LENGTH(sizeof m))
+		return;
+	memcpy(&m, NLMSG_DATA(h), sizeof m);
+	l->index = m.ifi_index;
+	l->flags = m.ifi_flags;
+}
+
+/* The device of that name; -1 and ENODEV where there is none. */
+static int
+net_find(struct net_sock *s, const char *name, struct net_link *l)
+{
+	struct net_request q;
+
+	memset(l, 0, sizeof *l);
+	net_begin(&q, RTM_GETLINK, NLM_F_ACK, sizeof q.u.link);
+	net_put(&q, IFLA_IFNAME, name, strlen(name) + 1);
+	if (net_ask(s, &q, net_keep_link, l) < 0)
+		return -1;
+	if (!l->index)
+		errno = ENODEV;
+	return l->index ? 0 : -1;
+}
+
+/* An address that a device carries along: what was set by hand (permanent)
+ * and counts everywhere (global), of any family. */
+struct net_addr {
+	struct net_addr *next;
+	struct ifaddrmsg m;
+	uint32_t flags;
+	struct net_blob {
+		size_t n;
+		char data[32];
+	} local, address, broadcast;
+};
+
+struct net_addrs {
+	int index;
+	struct net_addr *first, **end;
+};
+
+static void
+net_take(struct net_blob *b, const char *data, size_t n)
+{
+	if (n > sizeof b->data)
+		return;
+	b->n = n;
+	memcpy(b->data, data, n);
+}
+
+static void
+net_keep_addr(const struct nlmsghdr *h, void *arg)
+{
+	struct net_addrs *all = arg;
+	struct net_addr *a = base_alloc(sizeof *a);
+	const char *at = (const char *)NLMSG_DATA(h) + NLMSG_ALIGN(sizeof a->m);
+	const char *end = (const char *)h + h->nlmsg_len, *data;
+	struct rtattr r;
+
+	if (h->nlmsg_type != RTM_NEWADDR ||
+	    h->nlmsg_len < NLMSG_LENGTH(sizeof a->m))
+		return;
+	memcpy(&a->m, NLMSG_DATA(h), sizeof a->m);
+	a->flags = a->m.ifa_flags;
+	for (; end - at >= (ptrdiff_t)sizeof r; at += RTA_ALIGN(r.rta_len)) {
+		memcpy(&r, at, sizeof r);
+		if (r.rta_len < sizeof r || r.rta_len > end - at)
+			break;
+		data = at + RTA_LENGTH(0);
+		if (r.rta_type == IFA_LOCAL)
+			net_take(&a->local, data, RTA_PAYLOAD(&r));
+		else if (r.rta_type == IFA_ADDRESS)
+			net_take(&a->address, data, RTA_PAYLOAD(&r));
+		else if (r.rta_type == IFA_BROADCAST)
+			net_take(&a->broadcast, data, RTA_PAYLOAD(&r));
+		else if (r.rta_type == IFA_FLAGS &&
+			 RTA_PAYLOAD(&r) == sizeof a->flags)
+			memcpy(&a->flags, data, sizeof a->flags);
+		if (RTA_ALIGN(r.rta_len) > end - at)
+			break;
+	}
+	if ((int)a->m.ifa_index != all->index ||
+	    a->m.ifa_scope != RT_SCOPE_UNIVERSE ||
+	    !(a->flags & IFA_F_PERMANENT))
+		return;
+	*all->end = a;
+	all->end = &a->next;
+}
+
+/* The addresses of a device; asked again when they change meanwhile. */
+static int
+net_list_addrs(struct net_sock *s, int index, struct net_addrs *all)
+{
+	struct net_request q;
+	int tries = 0, rc;
+
+	do {
+		all->index = index;
+		all->first = NULL;
+		all->end = &all->first;
+		net_begin(&q, RTM_GETADDR, NLM_F_DUMP, sizeof q.u.addr);
+		rc = net_ask(s, &q, net_keep_addr, all);
+	} while (rc < 0 && errno == EAGAIN && ++tries < 8);
+	return rc;
+}
+
+/* One that is there already is as good. */
+static int
+net_add_addrs(struct net_sock *s, int index, const struct net_addrs *all)
+{
+	/* what a user may ask for; the others are the kernel's to tell */
+	const uint32_t asked = IFA_F_NODAD | IFA_F_HOMEADDRESS |
+			       IFA_F_MANAGETEMPADDR | IFA_F_NOPREFIXROUTE |
+			       IFA_F_MCAUTOJOIN;
+	const struct net_addr *a;
+	struct net_request q;
+	uint32_t flags;
+
+	for (a = all->first; a; a = a->next) {
+		net_begin(&q, RTM_NEWADDR,
+		    NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE, sizeof q.u.addr);
+		q.u.addr = a->m;
+		flags = a->flags & asked;
+		q.u.addr.ifa_flags = (uint8_t)flags;
+		q.u.addr.ifa_index = (unsigned)index;
+		if (a->local.n)
+			net_put(&q, IFA_LOCAL, a->local.data, a->local.n);
+		if (a->address.n)
+			net_put(&q, IFA_ADDRESS, a->address.data, a->address.n);
+		if (a->broadcast.n)
+			net_put(&q, IFA_BROADCAST, a->broadcast.data,
+			    a->broadcast.n);
+		net_put(&q, IFA_FLAGS, &flags, sizeof flags);
+		if (net_ask(s, &q, net_ignore, NULL) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return 0;
+}
+
+/* Into the namespace fd under a new name, in one message: nobody ever sees it
+ * there under the old one. */
+static int
+net_send_away(struct net_sock *s, int index, int fd, const char *name)
+{
+	struct net_request q;
+
+	net_begin(&q, RTM_NEWLINK, NLM_F_ACK, sizeof q.u.link);
+	q.u.link.ifi_index = index;
+	net_put(&q, IFLA_NET_NS_FD, &fd, sizeof fd);
+	net_put(&q, IFLA_IFNAME, name, strlen(name) + 1);
+	return net_ask(s, &q, net_ignore, NULL);
+}
+
+struct net_device {
+	const char *host, *name;
+	struct net_addrs addrs;
+	bool up, touched;
+};
+
+struct net_move {
+	struct net_sock host, inside;
+	int host_ns, inside_ns;
+	struct net_device *dev;
+	size_t n;
+};
+
+/* Undo: each device that was touched is the host's again, under its old name,
+ * with its addresses and up if it was. Routes through it are gone. */
+static void
+net_back(void *arg)
+{
+	struct net_move *m = arg;
+	struct net_device *d;
+	struct net_link l;
+	size_t i;
+
+	for (i = m->n; i--;) {
+		d = &m->dev[i];
+		if (!d->touched)
+			continue;
+		/* A move that failed half way kept the old name. */
+		if (net_find(&m->host, d->host, &l) < 0 &&
+		    (net_find(&m->inside, d->name, &l) == 0 ||
+			net_find(&m->inside, d->host, &l) == 0)) {
+			net_set_flags(&m->inside, l.index, 0, IFF_UP);
+			net_send_away(&m->inside, l.index, m->host_ns, d->host);
+		}
+		if (net_find(&m->host, d->host, &l) < 0 ||
+		    net_add_addrs(&m->host, l.index, &d->addrs) < 0 ||
+		    net_set_flags(
+			&m->host, l.index, d->up ? IFF_UP : 0, IFF_UP) < 0)
+			err_warn("give network device %s back:", d->host);
+	}
+}
+
+/* The name that a device gets: as it stands, or with the first number that is
+ * free where it says %d. */
+static char *
+net_choose_name(struct net_sock *inside, const char *want)
+{
+	const char *at = strstr(want, "%d");
+	struct net_link l;
+	char *name;
+	int i;
+
+	for (i = 0;; i++) {
+		name = at ? base_fmt(
+				"%.*s%d%s", (int)(at - want), want, i, at + 2) :
+			    base_dup(want);
+		if (strlen(name) >= IFNAMSIZ)
+			err_die("no name '%s' is free in the container", want);
+		if (net_find(inside, name, &l) < 0) {
+			if (errno == ENODEV)
+				return name;
+			err_die("look for '%s' in the container:", name);
+		}
+		if (!at)
+			err_die("the container has a network device '%s' "
+				"already",
+			    name);
+	}
+}
+
+/* One socket out here, one in there; back out here at the end. */
+static void
+net_open_both(struct net_move *m, int inside)
+{
+	m->host_ns = sys_open(sys_proc(), "self/ns/net", O_RDONLY, 0);
+	if (m->host_ns < 0)
+		err_die("open own network namespace:");
+	m->inside_ns = inside;
+	net_open(&m->host);
+	if (setns(inside, CLONE_NEWNET) < 0)
+		err_die("enter the container's network namespace:");
+	net_open(&m->inside);
+	if (setns(m->host_ns, CLONE_NEWNET) < 0)
+		err_die("leave the container's network namespace:");
+}
+
+static void
+net_move_device(struct net_move *m, struct net_device *d)
+{
+	struct net_link l;
+
+	if (net_find(&m->host, d->host, &l) < 0)
+		err_die("no such network device:");
+	d->up = l.flags & IFF_UP;
+	d->name = net_choose_name(&m->inside, d->name);
+	if (net_list_addrs(&m->host, l.index, &d->addrs) < 0)
+		err_die("list its addresses:");
+	d->touched = true;
+	if (net_set_flags(&m->host, l.index, 0, IFF_UP) < 0)
+		err_die("set it down%s:",
+		    errno == EPERM ? " (needs CAP_NET_ADMIN)" : "");
+	if (net_send_away(&m->host, l.index, m->inside_ns, d->name) < 0)
+		err_die("move it into the container as '%s'%s:", d->name,
+		    errno == EINVAL ? " (hint: a device that may not leave its "
+				      "network namespace?)" :
+				      "");
+	if (net_find(&m->inside, d->name, &l) < 0 ||
+	    net_add_addrs(&m->inside, l.index, &d->addrs) < 0)
+		err_die("set its addresses in the container:");
+	if (net_set_flags(&m->inside, l.index, IFF_UP, IFF_UP) < 0)
+		err_die("set it up in the container:");
+}
+
+/* Move the config's devices into the network namespace inside. They go back
+ * when create fails later. */
+static void
+net_move_all(const struct spec_list *devices, int inside)
+{
+	const struct spec_netdev *d = devices->p;
+	struct net_move *m = base_alloc(sizeof *m);
+	size_t i;
+
+	m->dev = base_array(devices->n, sizeof *m->dev);
+	net_open_both(m, inside);
+	err_undo(net_back, m);
+	for (; m->n < devices->n; d++) {
+		i = m->n++;
+		m->dev[i].host = d->host;
+		m->dev[i].name = d->name;
+		m->dev[i].addrs.end = &m->dev[i].addrs.first;
+		err_push("netDevices %s", d->host);
+		net_move_device(m, &m->dev[i]);
+		err_pop();
+	}
+}
 
 /* == 16 FS ============================================== fs_ ==== [order]
  * Owns:   what the container sees as its file system.
@@ -10491,7 +10994,7 @@ static void
 init_network(struct init *in)
 {
 	if (in->plan->lo_up)
-		ns_lo_up();
+		net_lo_up();
 }
 
 static void
@@ -11515,6 +12018,25 @@ run_clone_first(struct run *r)
 	return born;
 }
 
+/* The devices that go into the container: now it is in its network namespace,
+ * and waits. */
+static void
+run_network(struct run *r)
+{
+	CLOSEFD int ns = -1;
+
+	if (!r->plan || !r->spec->linux_->netdevs.n)
+		return;
+	if (sys_euid() != 0)
+		err_die("netDevices: an ordinary user cannot move network "
+			"devices");
+	ns = sys_open(
+	    sys_proc(), base_fmt("%d/ns/net", (int)r->pid), O_RDONLY, 0);
+	if (ns < 0)
+		err_die("open the container's network namespace:");
+	net_move_all(&r->spec->linux_->netdevs, ns);
+}
+
 /* Clone the child, map its ids and put it into its cgroups. It is not
  * dumpable: nobody in a namespace that it joins may look into it
  * (CVE-2016-9962). Only an ordinary user must be able to write its maps; it is
@@ -11555,6 +12077,7 @@ run_clone(struct run *r, int cgroup)
 	else
 		cg_enter_all(r->enter, r->pid,
 		    r->opts->cgroup ? 0 : (pid_t)r->state.pid.v);
+	run_network(r);
 	if (in->placed)
 		run_tell(r, MSG_PLACED);
 }
@@ -11935,8 +12458,8 @@ run_fill_init(struct run *r)
 	in->state = &r->state;
 	in->id = r->id;
 	in->keyring = !r->opts->no_new_keyring;
-	in->placed =
-	    r->plan->cgroupns || hook_any(r->spec, HOOK_CREATE_CONTAINER);
+	in->placed = r->plan->cgroupns || r->spec->linux_->netdevs.n ||
+		     hook_any(r->spec, HOOK_CREATE_CONTAINER);
 	in->join_pidfd = in->root = -1;
 	in->join = r->plan->join;
 	in->staged = r->plan->stage;
@@ -13537,7 +14060,7 @@ show_features(const struct run_opts *opts, char **argv)
 	json_put_open(&o, "mountExtensions", '{');
 	show_put_enabled(&o, "idmap", false);
 	json_put_close(&o, '}');
-	show_put_enabled(&o, "netDevices", false);
+	show_put_enabled(&o, "netDevices", true);
 	json_put_close(&o, '}');
 	json_put_open(&o, "annotations", '{');
 	json_put_string(&o, "org.ocirt.version", VERSION);

@@ -896,8 +896,9 @@ asks()
 	not_built "$2" "$3" || return 0
 	later "$@"
 }
-asks 'a network device to move is refused, even without a new name' linux \
-	netDevices '{"eth0": {}}' linux.netDevices
+refuse 'a network device to move is refused, even without a new name, without a network namespace' \
+	linux netDevices '{"eth0": {}}' \
+	'linux.netDevices: unable to move network devices without a NET namespace'
 asks 'an rdma limit of none is a limit' resources rdma \
 	'{"mlx5_1": {"hcaHandles": 0}}' linux.resources.rdma.mlx5_1.hcaHandles
 asks 'a pids limit of none is a limit' resources pids '{"limit": 0}' \
