@@ -11616,6 +11616,7 @@ struct run {
 	uint64_t have; /* our capabilities: the child starts with them */
 	pid_t pid;
 	int pidfd, sock, signals;
+	bool exists; /* the id is ours: there is something to undo */
 	bool reaped; /* the child was waited for: its pid is another's */
 	int notify;  /* where the program says READY=1, or 0 */
 	struct tty tty;
@@ -12106,6 +12107,8 @@ run_poststop(void *arg)
 {
 	struct run *r = arg;
 
+	if (!r->exists)
+		return;
 	r->signals = -1;
 	run_hooks(r, HOOK_POSTSTOP, ST_STOPPED, 0);
 }
@@ -12431,8 +12434,10 @@ run_journal(struct run *r, bool start_later)
 	struct state *st = &r->state;
 
 	run_fill_state(r);
-	state_create(st, r->opts->root, !start_later && !r->opts->detach);
+	/* Undone last: the container is gone when its last hooks run. */
 	err_undo(run_poststop, r);
+	state_create(st, r->opts->root, !start_later && !r->opts->detach);
+	r->exists = true;
 	r->init.start = r->init.report = -1;
 	if (st->dir < 0)
 		return;
@@ -12516,6 +12521,12 @@ run_commit(struct run *r, const char *phase)
 		state_save(st);
 }
 
+static bool
+run_cgroups_are(const struct run_opts *o, const char *manager)
+{
+	return o->cgroup_manager && !strcmp(o->cgroup_manager, manager);
+}
+
 /* From the command line to a child that is ready to execute the program. */
 static void
 run_prepare(
@@ -12529,9 +12540,9 @@ run_prepare(
 	r->id = id;
 	r->tty.master = r->pidfd = -1;
 	state_check_id(id);
-	if (o->systemd_cgroup)
-		err_die("--systemd-cgroup is not supported by this version of "
-			"ocirt");
+	if (o->systemd_cgroup || run_cgroups_are(o, "systemd"))
+		err_die("cgroups made by systemd are not supported by this "
+			"version of ocirt (hint: leave out --systemd-cgroup)");
 	r->signals = run_block_signals();
 	run_read_bundle(r);
 	if (!r->spec->process)
@@ -12541,6 +12552,8 @@ run_prepare(
 	if (ns_open_paths(r->spec, r->init.join_fds, r->init.want))
 		spec_check(r->spec);
 	plan_probe(&host);
+	if (run_cgroups_are(o, "disabled"))
+		host.nhier = 0;
 	r->plan = plan_make(r->spec, &host, id, r->bundle);
 	run_fill_init(r);
 	run_journal(r, start_later);
@@ -14137,7 +14150,7 @@ static const struct cmd_option cmd_options[] = {
 	{ "log-format",      0,  "FORMAT", OPT(O_STRING, log_format),      C_GLOBAL, "text (default) or json" },
 	{ "debug",           0,  NULL,     OPT(O_BOOL,   debug),           C_GLOBAL, "say what is done, and all notes" },
 	{ "systemd-cgroup",  0,  NULL,     OPT(O_BOOL,   systemd_cgroup),  C_GLOBAL, "systemd makes the cgroups (not in this version)" },
-	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default) or systemd" },
+	{ "cgroup-manager",  0,  "NAME",   OPT(O_STRING, cgroup_manager),  C_GLOBAL, "cgroupfs (default), disabled, or systemd (not in this version)" },
 	{ "rootless",        0,  "BOOL",   OPT(O_STRING, rootless),        C_GLOBAL, "run without cgroups that may not be made (default auto)" },
 	{ "rootless",        0,  NULL,     OPT(O_BOOL,   spec_rootless),   C_SPEC, "for a container of the user who calls" },
 	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
@@ -14247,7 +14260,7 @@ static const struct cmd cmds[] = {
 	  "Lets the program of a created container run." },
 	{ "exec",     "ID CMD [ARG...]", "run a program in a container",          C_EXEC,     1, -1, true,  cmd_exec,
 	  "Joins the container and ends with the program's status; 255 when the program\ncould not be run. With --process the program comes from FILE." },
-	{ "kill",     "ID [SIGNAL]",     "send a signal to a container",          C_KILL,     1, 2,  false, cmd_kill,
+	{ "kill",     "ID [SIGNAL]",     "send a signal to a container",          C_KILL,     1, 2,  true,  cmd_kill,
 	  "SIGNAL is a number or a name, TERM unless given." },
 	{ "pause",    "ID",              "freeze the processes of a container",   C_PAUSE,    1, 1,  false, cmd_pause,
 	  "Returns when all of them stand still. Needs the freezer of cgroups." },
@@ -14504,8 +14517,8 @@ cmd_open_log(const struct run_opts *o)
 	if (o->log_format && !strcmp(o->log_format, "json"))
 		err.json = true;
 	if (o->log && *o->log && err.fd < 0) {
-		err.fd = sys_open(
-		    AT_FDCWD, o->log, O_WRONLY | O_APPEND | O_CREAT, 0644);
+		err.fd = sys_open(AT_FDCWD, o->log,
+		    O_WRONLY | O_APPEND | O_CREAT | O_SYNC, 0644);
 		if (err.fd < 0)
 			err_die("open log %s:", o->log);
 	}
@@ -14641,9 +14654,11 @@ cmd_check_globals(const struct run_opts *o)
 	if (o->rootless && *o->rootless && strcmp(o->rootless, "auto") &&
 	    cmd_bool(o->rootless) < 0)
 		err_die("--rootless: expected true, false or auto");
-	if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs"))
-		err_die("--cgroup-manager=%s is not supported by this version "
-			"of ocirt",
+	if (o->cgroup_manager && strcmp(o->cgroup_manager, "cgroupfs") &&
+	    strcmp(o->cgroup_manager, "systemd") &&
+	    strcmp(o->cgroup_manager, "disabled"))
+		err_die("--cgroup-manager: '%s' is not cgroupfs, systemd or "
+			"disabled",
 		    o->cgroup_manager);
 }
 

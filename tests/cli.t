@@ -94,7 +94,8 @@ for v in true false auto '' 1; do
 done
 fails '--rootless takes no other word' 1 rootless --rootless x --root "$ROOT" list
 for v in '--debug' '--criu X' '--cgroup-manager cgroupfs' \
-	'--cgroup-manager=cgroupfs'; do
+	'--cgroup-manager=cgroupfs' '--cgroup-manager disabled' \
+	'--cgroup-manager=systemd' '--systemd-cgroup'; do
 	# shellcheck disable=SC2086
 	run $v --root "$ROOT" list
 	is "OP-global: the global $v is accepted" "$rc" 0
@@ -102,6 +103,10 @@ done
 
 fails 'exec: options end at the id' 255 'does not exist' \
 	--root "$ROOT" exec nosuch --bogus
+fails 'C4: kill: options end at the id' 1 'unknown signal "-9"' \
+	--root "$ROOT" kill nosuch -9
+fails 'OP-global: --cgroup-manager takes no other word' 1 \
+	"'x' is not cgroupfs, systemd or disabled" --cgroup-manager x list
 fails 'ps: options end at the id' 1 'does not exist' \
 	--root "$ROOT" ps nosuch -aux
 run --root "$ROOT" delete nosuch --force
@@ -142,11 +147,11 @@ fails 'an unknown option with a value' 1 'not defined: -bogus$' \
 fails 'an option of another command' 1 'not defined: -force$' list --force
 fails 'an unknown letter' 1 'not defined: -Z$' list -Z
 like 'C6: an unknown option shows the usage' "$out" '^Incorrect Usage\.'
-fails 'a global option without its argument' 1 'flag needs an argument: -root$' \
+fails 'C7: a global option without its argument' 1 'flag needs an argument: -root$' \
 	--root
-fails "a command's option without its argument" 1 \
+fails "C7: a command's option without its argument" 1 \
 	'flag needs an argument: -bundle$' create --bundle
-fails 'a letter without its argument' 1 'flag needs an argument: -b$' run -b
+fails 'C7: a letter without its argument' 1 'flag needs an argument: -b$' run -b
 
 # ---- help, man page, completion: the same options in all ----
 

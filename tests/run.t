@@ -249,7 +249,218 @@ exit 3'
 		'^bind +/run/notify flags '
 }
 
+# ---- run in the foreground ----
+
+# ppid PID
+ppid()
+{
+	sed -n 's/^PPid:[^0-9]*//p' "/proc/$1/status" 2>/dev/null
+}
+
+vanished()
+{
+	[ ! -e "/proc/$1" ]
+}
+
+# runs [OPTION...]: run in the background; its pid is $runner
+runs()
+{
+	rm -f "$T/up"
+	"$OCIRT" --root "$ROOT" run "$@" -b "$B" "$ID" </dev/null \
+		>"$T/out" 2>"$T/err" &
+	runner=$!
+	pids="$pids $runner"
+}
+
+orphans()
+{
+	# Without a pid namespace of its own, who adopts is to be seen.
+	bundle
+	without pid
+	add_mount '{"destination": "/tmp", "type": "bind", "source": "'"$T"'/tmp",
+		"options": ["bind"]}'
+	mkdir -p "$T/tmp"
+	# The middle one ends, its child is an orphan; another ends soon.
+	script 'sh -c "sleep 1000 & echo \$! >/tmp/orphan"
+sh -c "sh -c \"read x </tmp/go\" & echo \$! >/tmp/short"
+echo up >/tmp/up
+read x </tmp/end
+exit 6'
+	mkfifo "$T/tmp/go" "$T/tmp/end"
+	for how in '' --no-subreaper; do
+		rm -f "$T/tmp/up"
+		# shellcheck disable=SC2086
+		runs $how
+		wait_for 5 test -s "$T/tmp/up"
+		q=$(cat "$T/tmp/orphan")
+		short=$(cat "$T/tmp/short")
+		pids="$pids $q $short"
+		if [ -z "$how" ]; then
+			is 'OP-run: run adopts the orphans of the container' \
+				"$(ppid "$q")" $runner
+			echo >"$T/tmp/go"
+			check 'OP-run: and reaps them while the program runs' \
+				wait_for 5 vanished "$short"
+		else
+			unlike 'OP-run: with --no-subreaper it does not' \
+				"$(ppid "$q")" "^$runner\$"
+			echo >"$T/tmp/go"
+		fi
+		echo >"$T/tmp/end"
+		await $runner
+		is "OP-run: the program's status counts, not an orphan's" \
+			"$?$(cat "$T/out" "$T/err")" 6
+		if [ "$(host_kind)" != none ]; then
+			check 'L13: what the program left running is dead' \
+				wait_for 5 gone "$q"
+		fi
+		check 'L13: nothing is left' nothing_left
+	done
+}
+
+signals()
+{
+	bundle
+	add_mount '{"destination": "/tmp", "type": "bind", "source": "'"$T"'/tmp",
+		"options": ["bind"]}'
+	mkdir -p "$T/tmp"
+	script 'for s in WINCH URG CHLD CONT; do trap "echo $s >>/tmp/got" $s; done
+trap "echo TERM >>/tmp/got; exit 44" TERM
+: >/tmp/got
+echo up >/tmp/up
+while :; do read x </tmp/never; done'
+	mkfifo "$T/tmp/never"
+	rm -f "$T/tmp/up"
+	runs
+	wait_for 5 test -s "$T/tmp/up"
+	for s in WINCH URG CHLD CONT; do
+		kill -$s $runner
+	done
+	check 'OP-run: CONT is passed on' wait_for 5 grep -q CONT "$T/tmp/got"
+	kill -TERM $runner
+	await $runner
+	is "OP-run: killed by what run passed on: the program's status" $? 44
+	is 'OP-run: WINCH, URG and CHLD are not passed on' \
+		"$(tr '\n' ' ' <"$T/tmp/got")" 'CONT TERM '
+	check 'OP-run: and the container is deleted' nothing_left
+
+	# 128 + signal, when the kernel lets a signal kill init
+	without pid
+	args '"sleep", "1000"'
+	for s in 1 2 15; do
+		runs
+		wait_for 5 is_status "$ID" running
+		kill -$s $runner
+		await $runner
+		is "C9 OP-run: ended by signal $s: 128 and that" $? $((128 + s))
+		check 'OP-run: and the container is deleted' nothing_left
+	done
+	runs --keep
+	wait_for 5 is_status "$ID" running
+	kill -TERM $runner
+	await $runner
+	is 'OP-run: --keep: the same status' $? 143
+	is 'OP-run: --keep: it is stopped' "$(status "$ID")" stopped
+	o delete "$ID"
+	check 'OP-run: --keep: delete removes it' nothing_left
+
+	# deleted by another while we wait for it
+	runs
+	wait_for 5 is_status "$ID" running
+	o delete -f "$ID"
+	await $runner
+	is 'OP-run: deleted by another: run ends, too' "$? $(cat "$T/err")" '137 '
+	check 'OP-run: nothing is left' nothing_left
+}
+
+# ---- what goes in: descriptors, cgroups, pivot ----
+
+LAUNCH=tests/bin/launch
+
+handed_on()
+{
+	bundle
+	args '"sh", "-c", "ls /proc/self/fd; echo $LISTEN_FDS/$LISTEN_PID"'
+	config 's/; echo \$/; echo $/; s/"TERM=xterm"/&, "LISTEN_FDS=9"/' 
+	got=$("$LAUNCH" -f 3-9=/etc/passwd sh -c 'LISTEN_FDS=2 LISTEN_PID=$$ exec \
+		"$1" --root "$2" run -b "$3" "$4"' - "$OCIRT" "$ROOT" "$B" "$ID" \
+		</dev/null 2>&1 | tr '\n' ' ')
+	like 'V1: LISTEN_FDS=2: 3 and 4 go in, the program is their LISTEN_PID' \
+		"$got" '^0 1 2 3 4 (5 )?2/1 $'
+	got=$("$LAUNCH" -f 3-9=/etc/passwd sh -c 'LISTEN_FDS=1 LISTEN_PID=$$ exec \
+		"$1" --root "$2" run --preserve-fds 2 -b "$3" "$4"' - "$OCIRT" \
+		"$ROOT" "$B" "$ID" </dev/null 2>&1 | tr '\n' ' ')
+	like 'V1 V2: --preserve-fds counts behind them' "$got" \
+		'^0 1 2 3 4 5 (6 )?1/1 $'
+	got=$("$LAUNCH" -f 3-9=/etc/passwd sh -c 'LISTEN_FDS=1 LISTEN_PID=1 exec \
+		"$1" --root "$2" run -b "$3" "$4"' - "$OCIRT" "$ROOT" "$B" "$ID" \
+		</dev/null 2>&1 | tr '\n' ' ')
+	like "V1: another's LISTEN_FDS do not" "$got" '^0 1 2 (3 )?9/ $'
+	refused 'V2: a descriptor that is not open' \
+		'unable to stat preserved-fd 0 \(of 1\): bad file descriptor$' \
+		o run -b "$B" --preserve-fds 1 "$ID"
+	refused 'V2: no number' '--preserve-fds' \
+		o run -b "$B" --preserve-fds x "$ID"
+
+	bundle
+	args '"sleep", "1000"'
+	run run -d --no-pivot -b "$B" "$ID"
+	is 'V8: --no-pivot is taken' "$rc:$err" 0:
+	p=$(pid "$ID")
+	is 'V8: nothing of the host can be seen' \
+		"$(cut -d' ' -f5 "/proc/$p/mountinfo" | grep -cF "$T")" 0
+	run exec "$ID" sh -c 'cd /; echo *'
+	is "V8: the root is the container's" "$out" \
+		"$(cd "$B/rootfs" && echo *)"
+	# A way out of a chroot: none here.
+	run exec "$ID" sh -c 'cd /proc/1/root/../../..; echo *'
+	is 'V8: the way up ends there' "$out" "$(cd "$B/rootfs" && echo *)"
+	o delete -f "$ID"
+
+	run --cgroup-manager disabled run -d -b "$B" "$ID"
+	is 'OP-global: --cgroup-manager=disabled' "$rc:$err" 0:
+	is 'OP-global: it is in our own cgroups' \
+		"$(sort "/proc/$(pid "$ID")/cgroup")" "$(sort /proc/self/cgroup)"
+	is 'OP-global: none is made' "$(cgroups)" ''
+	o delete -f "$ID"
+	check 'nothing is left of it' nothing_left
+	refused 'OP-global: --cgroup-manager=systemd is refused' \
+		'systemd .*hint' o --cgroup-manager systemd run -b "$B" "$ID"
+}
+
+# ---- the pid file; the same id again ----
+
+again()
+{
+	bundle
+	args '"sh", "-c", "exit 0"'
+	refused 'L8 X1: a pid file that cannot be: create kills what it made' \
+		'write pid file .*: no such file or directory' \
+		o create -b "$B" --pid-file "$T/no/pid" "$ID"
+	refused 'L8 X1: the same for run' 'write pid file' \
+		o run -b "$B" --pid-file "$T/no/pid" "$ID"
+	refused 'L8 X1: the same for run -d' 'write pid file' \
+		o run -d -b "$B" --pid-file "$T/no/pid" "$ID"
+	mkdir "$T/rel"
+	(cd "$T/rel" && "$OCIRT" --root ../state --log log create -b "$B" \
+		--pid-file pid "$ID" </dev/null)
+	is 'relative paths count from where the caller is' \
+		"$(cat "$T/rel/pid")" "$(pid "$ID")"
+	o delete "$ID"
+	before=$(mounts)
+	for n in 1 2 3; do
+		run run -b "$B" "$ID"
+		is "L13: the same id, time $n" "$rc:$err" 0:
+	done
+	is 'L13 L8: no mount of the host has changed' "$(mounts)" "$before"
+	check 'L13: nothing is left' nothing_left
+}
+
 pidfds
 notifies
+orphans
+signals
+handed_on
+again
 check 'nothing is left at the end' nothing_left
 done_testing

@@ -83,7 +83,7 @@ unset OCIRT_ROOT
 
 mkdir -m 700 "$ROOT"
 for c in state start kill delete ps; do
-	does "none: $c" 1 'container does not exist' "$c" "$ID"
+	does "L14: none: $c" 1 'container does not exist' "$c" "$ID"
 done
 does 'none: exec' 255 'container does not exist' exec "$ID" true
 does 'none: delete -f' 0 '' delete -f "$ID"
@@ -95,7 +95,7 @@ is 'OP-list: none: list in JSON is null' "$rc:$out" 0:null
 run list -q
 is 'none: list -q is empty' "$rc:$out" 0:
 
-does 'none: create' 0 '' create -b "$B" "$ID"
+does 'OP-create: none: create' 0 '' create -b "$B" "$ID"
 is 'create prints nothing' "$out" ''
 p=$(pid "$ID")
 check 'created: its process is there' test -d "/proc/$p"
