@@ -54,7 +54,7 @@
  * rework at will. [order] the order of statements is load-bearing. [wire] both
  * sides of the clone: change SYNC, INIT and RUN together.
  *
- * Files read: BUNDLE/config.json, the file of --process; /proc/self/{exe,
+ * Files read: BUNDLE/{config,runtime}.json, the file of --process; /proc/self/{exe,
  * mountinfo,cgroup,status,ns,uid_map,setgroups}, /proc/PID/{stat,status,ns,
  * comm,uid_map,gid_map,setgroups}; freezer.{state,self_freezing}, cgroup.
  * {freeze,events,procs} and cpuset.{cpus,mems} of cgroups; /etc/passwd of the
@@ -2300,15 +2300,47 @@ struct json {
 	size_t len;
 	jsmntok_t *tok;
 	int ntok;
-	const char *raw; /* the text as it was, for positions */
+	const char *raw;              /* the text as it was, for positions */
+	const struct json_from *from; /* of a text that was made from others */
+	size_t nfrom;
 };
+
+/* From this byte on a text came from a value of another document. */
+struct json_from {
+	size_t at;
+	const struct json *of;
+	int tok;
+};
+
+/* Where a token begins. */
+static size_t
+json_at(const struct json *j, int i)
+{
+	return (size_t)(j->tok[i].start - (j->tok[i].type == JSMN_STRING));
+}
+
+/* Where a byte came from; NULL when it stands in the user's own file. */
+static const struct json_from *
+json_origin(const struct json *j, size_t at)
+{
+	size_t n = j->nfrom;
+
+	while (n > 1 && j->from[n - 1].at > at)
+		n--;
+	return n ? &j->from[n - 1] : NULL;
+}
 
 /* "file:line:column" of a byte. */
 static char *
 json_where(const struct json *j, size_t at)
 {
+	const struct json_from *f = json_origin(j, at);
 	size_t i, line = 1, col = 1;
 
+	if (f) {
+		at = json_at(f->of, f->tok);
+		j = f->of;
+	}
 	for (i = 0; i < at && i < j->len; i++, col++)
 		if (j->raw[i] == '\n')
 			line++, col = 0;
@@ -2624,17 +2656,22 @@ NORETURN PRINTF(3, 4)
 static void
 json_die(const struct json *j, int i, const char *fmt, ...)
 {
+	const struct json_from *f = json_origin(j, json_at(j, i));
 	struct text t = { 0 };
-	size_t at = (size_t)j->tok[i].start;
 	va_list ap;
-	char *path = json_path(j, i);
+	bool key = json_is_key(j, i);
+	char *path;
 
-	if (j->tok[i].type == JSMN_STRING)
-		at--;
+	if (f) {
+		j = f->of;
+		i = f->tok - (key && f->tok && json_is_key(j, f->tok - 1));
+	}
+	path = json_path(j, i);
 	va_start(ap, fmt);
 	base_vputf(&t, fmt, ap);
 	va_end(ap);
-	err_die("%s: %s%s%s", json_where(j, at), path, *path ? ": " : "", t.p);
+	err_die("%s: %s%s%s", json_where(j, json_at(j, i)), path,
+	    *path ? ": " : "", t.p);
 }
 
 /* No object has one key twice, compared as decoded (threat T69: two readers
@@ -2659,15 +2696,21 @@ json_refuse_duplicates(const struct json *j)
 }
 
 /* Make text a token tree. Dies of whatever is not JSON. text must be writable
- * and stays in use. Any top-level value is taken: the caller looks at it. */
+ * and stays in use. Any top-level value is taken: the caller looks at it. from
+ * says where the text came from, NULL when it is the file's own. */
 static void
-json_parse(struct json *j, const char *file, char *text, size_t len)
+json_parse_from(struct json *j, const char *file, char *text, size_t len,
+    const struct text *from)
 {
 	unsigned n;
 	jsmn_parser p;
 	int i;
 
 	memset(j, 0, sizeof *j);
+	if (from) {
+		j->from = (const struct json_from *)(const void *)from->p;
+		j->nfrom = from->n / sizeof *j->from;
+	}
 	j->file = file;
 	j->text = text;
 	j->raw = text;
@@ -2697,6 +2740,12 @@ json_parse(struct json *j, const char *file, char *text, size_t len)
 		if (j->tok[i].type == JSMN_STRING)
 			json_decode(j, &j->tok[i]);
 	json_refuse_duplicates(j);
+}
+
+static void
+json_parse(struct json *j, const char *file, char *text, size_t len)
+{
+	json_parse_from(j, file, text, len, NULL);
 }
 
 /* ---- looking up ---- */
@@ -2958,10 +3007,1020 @@ json_put_strings(struct json_out *o, const char *key, char *const *list)
 
 /* == 7 LEGACY ========================================= leg_ ==== [rows][pure]
  * Owns:   what configs of older specs say otherwise: old JSON becomes 1.3 JSON.
- * Calls:  BASE ERR JSON.
+ * Calls:  BASE ERR TAB JSON. No system calls: a stat comes as an argument.
  * Runs:   parent, before SPEC looks at the config.
- * Change: a translation is a row. An error names the line of the user's file.
+ * Change: a translation is a row of leg_rows. What a row makes keeps the place
+ *         of the value it came from, so that an error names the line and path
+ *         of the user's own file. Sources: the Go types of the tags v0.1.1 to
+ *         v1.0.0 of the runtime specification, and of runc v0.0.1 to v1.0.0.
  */
+
+/* The generations, by what a config of theirs looks like. */
+enum {
+	LEG_A = 1,    /* "pre-draft", 2015: options are one string */
+	LEG_B = 2,    /* 0.1, 0.2: config.json and runtime.json */
+	LEG_C = 4,    /* 0.3: one file, capabilities in linux */
+	LEG_D = 8,    /* 0.4: masked paths are implied */
+	LEG_RC = 16,  /* 0.5 to 1.0.0-rc4 */
+	LEG_RC5 = 32, /* capabilities are an object */
+	LEG_RC6 = 64,
+	LEG_1 = 128, /* 1.0.0 and later */
+	LEG_ANY = 255,
+	LEG_SPLIT = LEG_A | LEG_B,     /* devices carry their permissions */
+	LEG_EARLY = LEG_SPLIT | LEG_C, /* zero is "not set" */
+	LEG_OLD = LEG_ANY & ~LEG_1,
+};
+
+typedef int leg_stat(const char *, struct stat *);
+
+/* A value of the document that is rewritten, and where it came from. */
+struct leg {
+	const char *key;  /* NULL in an array */
+	const char *text; /* of a string, decoded, or of a number or word */
+	jsmntype_t type;
+	int tok;
+	const struct json *of;
+	struct leg *kid, *next, **end; /* end: where the next kid goes */
+};
+
+struct leg_work {
+	struct leg *top, *parent; /* parent: of what a row is about */
+	unsigned era;
+	leg_stat *stat; /* of the host, for devices that are names alone */
+};
+
+/* ---- the tree ---- */
+
+static struct leg *
+leg_add(struct leg *parent, struct leg *v)
+{
+	if (!parent->end)
+		parent->end = &parent->kid;
+	*parent->end = v;
+	parent->end = &v->next;
+	return v;
+}
+
+static void
+leg_cut(struct leg *parent, struct leg **slot)
+{
+	struct leg *v = *slot;
+
+	*slot = v->next;
+	if (parent->end == &v->next)
+		parent->end = slot;
+	v->next = NULL;
+}
+
+/* A new last value of parent, which came from where from did. */
+static struct leg *
+leg_new(struct leg *parent, const struct leg *from, const char *key,
+    jsmntype_t type, const char *text)
+{
+	struct leg *v = base_alloc(sizeof *v);
+
+	v->of = from->of;
+	v->tok = from->tok;
+	v->key = key;
+	v->type = type;
+	v->text = text;
+	return leg_add(parent, v);
+}
+
+static bool
+leg_is_null(const struct leg *v)
+{
+	return v->type == JSMN_PRIMITIVE && *v->text == 'n';
+}
+
+/* The tree of a token. Until 1.0 null was how Go wrote what is absent. */
+static struct leg *
+leg_build(const struct json *j, int i, bool nulls)
+{
+	struct leg *v = base_alloc(sizeof *v), *kid;
+	int k, end = json_next(j, i);
+
+	v->of = j;
+	v->tok = i;
+	v->type = j->tok[i].type;
+	if (v->type == JSMN_STRING) {
+		v->text = json_text(j, i);
+		return v;
+	}
+	if (v->type == JSMN_PRIMITIVE) {
+		v->text = base_dupn(
+		    json_text(j, i), (size_t)(j->tok[i].end - j->tok[i].start));
+		return v;
+	}
+	for (k = i + 1; k < end; k = json_next(j, k)) {
+		if (v->type == JSMN_ARRAY) {
+			leg_add(v, leg_build(j, k, nulls));
+		} else if (nulls || !json_is_null(j, k + 1)) {
+			kid = leg_add(v, leg_build(j, k + 1, nulls));
+			kid->key = json_text(j, k);
+		}
+	}
+	return v;
+}
+
+/* Where the member hangs, NULL when there is none. */
+static struct leg **
+leg_slot(struct leg *parent, const char *key)
+{
+	struct leg **slot;
+
+	if (parent && parent->type == JSMN_OBJECT)
+		for (slot = &parent->kid; *slot; slot = &(*slot)->next)
+			if (!strcmp((*slot)->key, key))
+				return slot;
+	return NULL;
+}
+
+/* The member of that name, NULL when it is absent or null. */
+static struct leg *
+leg_get(struct leg *parent, const char *key)
+{
+	struct leg **slot = leg_slot(parent, key);
+
+	return slot && !leg_is_null(*slot) ? *slot : NULL;
+}
+
+static bool
+leg_is(struct leg *parent, const char *key, const char *text)
+{
+	struct leg *v = leg_get(parent, key);
+
+	return v && v->text && !strcmp(v->text, text);
+}
+
+/* The value at a path from the top; what is missing is made, and comes from
+ * where from did. */
+static struct leg *
+leg_make(struct leg_work *w, const char *path, jsmntype_t type,
+    const struct leg *from)
+{
+	char *rest = base_dup(path), *key;
+	struct leg *v = w->top, **slot;
+
+	while ((key = base_cut(&rest, "."))) {
+		slot = leg_slot(v, key);
+		if (slot && leg_is_null(*slot)) {
+			leg_cut(v, slot);
+			slot = NULL;
+		}
+		v = slot ?
+			*slot :
+			leg_new(v, from, key, *rest ? JSMN_OBJECT : type, NULL);
+	}
+	return v;
+}
+
+NORETURN static void
+leg_die(const struct leg *v, const char *expected)
+{
+	json_die(v->of, v->tok, "expected %s, found '%s'", expected,
+	    v->text ? v->text : json_kind(v->of, v->tok));
+}
+
+/* What is left out of the new document, where the user may miss it. */
+static void
+leg_note(const struct leg *v, const char *what)
+{
+	err_note(
+	    base_fmt("%s: %s: %s", json_where(v->of, json_at(v->of, v->tok)),
+		json_path(v->of, v->tok), what));
+}
+
+/* ---- conversions: each changes a value in place, false drops it ---- */
+
+static bool
+leg_drop(struct leg_work *w UNUSED, struct leg *v UNUSED)
+{
+	return false;
+}
+
+static bool
+leg_platform(struct leg_work *w UNUSED, struct leg *v)
+{
+	if (leg_get(v, "os") && !leg_is(v, "os", "linux"))
+		leg_note(v, "made for another system than linux");
+	return false;
+}
+
+/* "a,b" is a list. */
+static bool
+leg_split(struct leg_work *w UNUSED, struct leg *v)
+{
+	char *rest = base_dup(v->text), *word;
+
+	v->type = JSMN_ARRAY;
+	while ((word = base_cut(&rest, ",")))
+		leg_new(v, v, NULL, JSMN_STRING, word);
+	return true;
+}
+
+/* One string was what is a list today. */
+static bool
+leg_list(struct leg_work *w UNUSED, struct leg *v)
+{
+	leg_new(v, v, NULL, JSMN_STRING, v->text);
+	v->type = JSMN_ARRAY;
+	return true;
+}
+
+static bool
+leg_abs(struct leg_work *w UNUSED, struct leg *v)
+{
+	if (*v->text != '/')
+		v->text = base_fmt("/%s", v->text);
+	return true;
+}
+
+/* The working directory may be absent: it was the root. */
+static bool
+leg_cwd(struct leg_work *w UNUSED, struct leg *v)
+{
+	if (v->type == JSMN_OBJECT && !leg_get(v, "cwd"))
+		leg_new(v, v, "cwd", JSMN_STRING, "/");
+	return true;
+}
+
+/* The type "bind" was enough for a bind. */
+static bool
+leg_bind(struct leg_work *w UNUSED, struct leg *v)
+{
+	struct leg *list = leg_get(v, "options"), *o;
+
+	if (!leg_is(v, "type", "bind"))
+		return true;
+	if (!list)
+		list = leg_new(v, v, "options", JSMN_ARRAY, NULL);
+	for (o = list->kid; o; o = o->next)
+		if (o->text &&
+		    (!strcmp(o->text, "bind") || !strcmp(o->text, "rbind")))
+			return true;
+	leg_new(list, list, NULL, JSMN_STRING, "bind");
+	return true;
+}
+
+static bool
+leg_ns(struct leg_work *w UNUSED, struct leg *v)
+{
+	static const char *const name[] = { "process", "pid", "mnt", "mount",
+		"net", "network" };
+	size_t i;
+
+	for (i = 0; i < LEN(name); i += 2)
+		if (!strcmp(v->text, name[i]))
+			v->text = name[i + 1];
+	return true;
+}
+
+/* Mappings imply a user namespace. */
+static bool
+leg_userns(struct leg_work *w, struct leg *v)
+{
+	struct leg *list, *ns;
+
+	if (!v->kid)
+		return true;
+	list = leg_make(w, "linux.namespaces", JSMN_ARRAY, v);
+	for (ns = list->kid; ns; ns = ns->next)
+		if (leg_is(ns, "type", "user"))
+			return true;
+	ns = leg_new(list, v, NULL, JSMN_OBJECT, NULL);
+	leg_new(ns, v, "type", JSMN_STRING, "user");
+	return true;
+}
+
+/* One list filled four sets; there was no ambient set. CAP_ was implied. */
+static bool
+leg_caps(struct leg_work *w UNUSED, struct leg *v)
+{
+	static const char *const set[] = { "bounding", "effective",
+		"inheritable", "permitted" };
+	struct leg *list = v->kid, *c, *to;
+	size_t i;
+
+	v->type = JSMN_OBJECT;
+	v->kid = NULL;
+	v->end = NULL;
+	for (i = 0; i < LEN(set); i++) {
+		to = leg_new(v, v, set[i], JSMN_ARRAY, NULL);
+		for (c = list; c; c = c->next)
+			leg_new(to, c, NULL, c->type,
+			    c->type != JSMN_STRING ||
+				    !strncmp(c->text, "CAP_", 4) ?
+				c->text :
+				base_fmt("CAP_%s", c->text));
+	}
+	return true;
+}
+
+/* The kernel's number of a limit. */
+static bool
+leg_rlimit(struct leg_work *w UNUSED, struct leg *v)
+{
+	uint64_t n;
+
+	if (base_number(v->text, INT_MAX, &n) < 0 ||
+	    *(v->text = tab_word(tab_rlimit, LEN(tab_rlimit), n)) == '?')
+		json_die(v->of, v->tok, "no limit has this number");
+	v->type = JSMN_STRING;
+	return true;
+}
+
+/* The kind of a device as a number: the code of its letter. */
+static bool
+leg_char(struct leg_work *w UNUSED, struct leg *v)
+{
+	uint64_t c;
+
+	if (base_number(v->text, 127, &c) < 0 || !c || !strchr("abcup", (int)c))
+		json_die(v->of, v->tok, "no kind of device has this number");
+	v->text = base_fmt("%c", (int)c);
+	v->type = JSMN_STRING;
+	return true;
+}
+
+/* Rules begin with one that denies all. */
+static bool
+leg_deny(struct leg_work *w, struct leg *v)
+{
+	struct leg *list =
+	    leg_make(w, "linux.resources.devices", JSMN_ARRAY, v);
+	struct leg *rule;
+
+	if (!list->kid) {
+		rule = leg_new(list, v, NULL, JSMN_OBJECT, NULL);
+		leg_new(rule, v, "allow", JSMN_PRIMITIVE, "false");
+		leg_new(rule, v, "access", JSMN_STRING, "rwm");
+	}
+	return true;
+}
+
+/* The name of a device of the host. */
+static bool
+leg_device(struct leg_work *w, struct leg *v)
+{
+	const char *path = base_fmt("/dev/%s", v->text);
+	const char *key[] = { "major", "minor", "fileMode", "uid", "gid" };
+	unsigned long n[LEN(key)];
+	struct stat st;
+	size_t i;
+
+	if (w->stat(path, &st) < 0)
+		json_die(v->of, v->tok, "the host has no %s", path);
+	if (!S_ISCHR(st.st_mode) && !S_ISBLK(st.st_mode))
+		json_die(v->of, v->tok, "%s is no device on the host", path);
+	n[0] = major(st.st_rdev);
+	n[1] = minor(st.st_rdev);
+	n[2] = st.st_mode & 07777;
+	n[3] = st.st_uid;
+	n[4] = st.st_gid;
+	v->type = JSMN_OBJECT;
+	leg_new(v, v, "path", JSMN_STRING, path);
+	leg_new(v, v, "type", JSMN_STRING, S_ISCHR(st.st_mode) ? "c" : "b");
+	for (i = 0; i < LEN(key); i++)
+		leg_new(v, v, key[i], JSMN_PRIMITIVE, base_fmt("%lu", n[i]));
+	leg_new(v, v, "permissions", JSMN_STRING, "rwm");
+	return true;
+}
+
+/* Every container may use the default devices anyway. */
+static bool
+leg_is_default(struct leg *device)
+{
+	size_t i;
+
+	for (i = 0; i < LEN(tab_dev); i++)
+		if (leg_is(device, "type", "c") &&
+		    leg_is(device, "major", base_fmt("%u", tab_dev[i].major)) &&
+		    leg_is(device, "minor", base_fmt("%u", tab_dev[i].minor)))
+			return true;
+	return false;
+}
+
+/* What may be done with a device was said where it is made. */
+static bool
+leg_permissions(struct leg_work *w, struct leg *v)
+{
+	static const char *const key[] = { "type", "major", "minor" };
+	struct leg *list, *rule, *from;
+	size_t i;
+
+	if (!*v->text || leg_is_default(w->parent))
+		return false;
+	list = leg_make(w, "linux.resources.devices", JSMN_ARRAY, v);
+	rule = leg_new(list, v, NULL, JSMN_OBJECT, NULL);
+	leg_new(rule, v, "allow", JSMN_PRIMITIVE, "true");
+	for (i = 0; i < LEN(key); i++)
+		if ((from = leg_get(w->parent, key[i])) && from->text &&
+		    *from->text != '-')
+			leg_new(rule, from, key[i], from->type, from->text);
+	leg_new(rule, v, "access", JSMN_STRING, v->text);
+	return false;
+}
+
+/* A device without a number is a rule alone. */
+static bool
+leg_numbered(struct leg_work *w UNUSED, struct leg *v)
+{
+	return !leg_is(v, "major", "-1") && !leg_is(v, "minor", "-1");
+}
+
+/* "0x100001" or "1048577"; "" is none. */
+static bool
+leg_number(struct leg_work *w UNUSED, struct leg *v)
+{
+	bool hex = !strncasecmp(v->text, "0x", 2);
+	uint64_t n = 0;
+	char *end;
+
+	if (v->type != JSMN_STRING)
+		return true;
+	if (!*v->text)
+		return false;
+	errno = 0;
+	n = strtoull(v->text, &end, hex ? 16 : 10);
+	if (!strchr("0123456789", *v->text) || *end || errno || n > UINT32_MAX)
+		leg_die(v, "a number");
+	v->text = base_fmt("%llu", (unsigned long long)n);
+	v->type = JSMN_PRIMITIVE;
+	return true;
+}
+
+/* Lines "MAJOR:MINOR VALUE", as the cgroup file takes them. */
+static bool
+leg_lines(struct leg_work *w UNUSED, struct leg *v)
+{
+	const char *key[] = { "major", "minor",
+		strstr(v->key, "Weight") ? "weight" : "rate" };
+	char *rest = base_dup(v->text ? v->text : ""), *word;
+	struct leg *device = NULL;
+	uint64_t n;
+	size_t i;
+
+	if (v->type != JSMN_STRING)
+		return true;
+	for (i = 0; (word = base_cut(&rest, ": \t\n")); i++) {
+		if (base_number(word, UINT64_MAX, &n) < 0)
+			leg_die(v, "lines of MAJOR:MINOR VALUE");
+		if (i % 3 == 0)
+			device = leg_new(v, v, NULL, JSMN_OBJECT, NULL);
+		leg_new(device, v, key[i % 3], JSMN_PRIMITIVE, word);
+	}
+	if (i % 3)
+		leg_die(v, "lines of MAJOR:MINOR VALUE");
+	v->type = JSMN_ARRAY;
+	return i > 0;
+}
+
+#define LEG_MAX "18446744073709551615"
+
+/* 2^64-1 was "no limit" of an unsigned number. */
+static bool
+leg_minus(struct leg_work *w UNUSED, struct leg *v)
+{
+	v->text = "-1";
+	return true;
+}
+
+/* A signed number of an unsigned limit: below zero is "no limit". */
+static bool
+leg_plus(struct leg_work *w UNUSED, struct leg *v)
+{
+	v->text = LEG_MAX;
+	return true;
+}
+
+static bool
+leg_above_zero(struct leg_work *w UNUSED, struct leg *v)
+{
+	return *v->text != '-' && *v->text != '0';
+}
+
+static bool
+leg_asks(const struct leg *v)
+{
+	if (v->kid)
+		return true;
+	if (v->type == JSMN_STRING)
+		return *v->text;
+	return v->type == JSMN_PRIMITIVE && strcmp(v->text, "0") &&
+	       *v->text != 'f';
+}
+
+/* Go wrote zeros for what is not set; rules and lists of devices mean them. */
+static bool
+leg_zeros(struct leg_work *w, struct leg *v)
+{
+	struct leg **slot = &v->kid;
+
+	if (v->type != JSMN_OBJECT)
+		return leg_asks(v);
+	while (*slot)
+		if (leg_zeros(w, *slot))
+			slot = &(*slot)->next;
+		else
+			leg_cut(v, slot);
+	return v->kid;
+}
+
+/* A window of no size, a filter that refuses nothing: not set. */
+static bool
+leg_size(struct leg_work *w UNUSED, struct leg *v)
+{
+	return !leg_is(v, "height", "0") || !leg_is(v, "width", "0");
+}
+
+static bool
+leg_filter(struct leg_work *w UNUSED, struct leg *v)
+{
+	struct leg *action = leg_get(v, "defaultAction");
+	struct leg *rules = leg_get(v, "syscalls");
+
+	return (action && leg_asks(action) &&
+		   !leg_is(v, "defaultAction", "SCMP_ACT_ALLOW")) ||
+	       (rules && rules->kid);
+}
+
+static void
+leg_strings(struct leg_work *w, const char *path, const struct leg *from,
+    const char *const *list)
+{
+	struct leg *to = leg_make(w, path, JSMN_ARRAY, from);
+
+	if (!to->kid)
+		for (; *list; list++)
+			leg_new(to, from, NULL, JSMN_STRING, *list);
+}
+
+/* A root that cannot be written: so were sysfs and parts of /proc. */
+static bool
+leg_readonly(struct leg_work *w, struct leg *v)
+{
+	static const char *const masked[] = { "/proc/kcore", NULL };
+	static const char *const readonly[] = { "/proc/sys",
+		"/proc/sysrq-trigger", "/proc/irq", "/proc/bus", NULL };
+	struct leg *m, *ns, *o;
+
+	m = leg_get(w->top, "mounts");
+	for (m = m ? m->kid : NULL; m; m = m->next) {
+		if (!leg_is(m, "type", "sysfs"))
+			continue;
+		o = leg_get(m, "options");
+		if (!o)
+			o = leg_new(m, m, "options", JSMN_ARRAY, NULL);
+		leg_new(o, m, NULL, JSMN_STRING, "ro");
+	}
+	ns = leg_get(leg_get(w->top, "linux"), "namespaces");
+	for (ns = ns ? ns->kid : NULL; ns; ns = ns->next) {
+		if (!leg_is(ns, "type", "mount"))
+			continue;
+		leg_strings(w, "linux.maskedPaths", v, masked);
+		leg_strings(w, "linux.readonlyPaths", v, readonly);
+	}
+	return true;
+}
+
+/* Mounts of the host did not come through. */
+static bool
+leg_private(struct leg_work *w, struct leg *v)
+{
+	struct leg *p = leg_make(w, "linux.rootfsPropagation", JSMN_STRING, v);
+
+	if (!p->text || !*p->text)
+		p->text = "rprivate";
+	return true;
+}
+
+/* ---- the rows ---- */
+
+/* In the object (or each element of an array) at a path, the member of a name
+ * (NULL: each element) becomes what conv makes of it, and moves to another
+ * name, or to a path from the top. Rows are taken in this order. when: the
+ * kind of value that the row is about, by its first character in JSON, '1' a
+ * number, 't' true; '^' is 2^64-1, '-' the same or -1, 0 any. */
+struct leg_row {
+	unsigned char eras;
+	char when;
+	const char *at, *key, *to;
+	bool (*conv)(struct leg_work *, struct leg *);
+};
+
+/* clang-format off */
+#define BLKIO "linux.resources.blockIO"
+#define MEMORY "linux.resources.memory"
+static const struct leg_row leg_rows[] = {
+	{ LEG_OLD,    0,  "",                        "version",             NULL, leg_drop },
+	{ LEG_ANY,   '{', "",                        "platform",            NULL, leg_platform },
+	{ LEG_SPLIT,  0,  "",                        "process",             NULL, leg_cwd },
+	{ LEG_SPLIT, '"', "process",                 "cwd",                 NULL, leg_abs },
+	{ LEG_OLD,   '"', "mounts[]",                "options",             NULL, leg_split },
+	{ LEG_EARLY, '"', "mounts[]",                "destination",         NULL, leg_abs },
+	{ LEG_EARLY, '{', "mounts",                  NULL,                  NULL, leg_bind },
+	{ LEG_ANY,   '[', "linux",                   "capabilities",        "process.capabilities", leg_caps },
+	{ LEG_OLD,   '[', "process",                 "capabilities",        NULL, leg_caps },
+	{ LEG_ANY,    0,  "linux",                   "rlimits",             "process.rlimits", NULL },
+	{ LEG_OLD,   '1', "process.rlimits[]",       "type",                NULL, leg_rlimit },
+	{ LEG_ANY,    0,  "linux",                   "apparmorProfile",     "process.apparmorProfile", NULL },
+	{ LEG_ANY,    0,  "linux",                   "selinuxProcessLabel", "process.selinuxLabel", NULL },
+	{ LEG_ANY,    0,  "linux",                   "noNewPrivileges",     "process.noNewPrivileges", NULL },
+	{ LEG_OLD,   '{', "process",                 "consoleSize",         NULL, leg_size },
+	{ LEG_EARLY, '"', "linux.namespaces[]",      "type",                NULL, leg_ns },
+	{ LEG_ANY,    0,  "linux",                   "uidMapping",          "uidMappings", NULL },
+	{ LEG_ANY,    0,  "linux",                   "gidMapping",          "gidMappings", NULL },
+	{ LEG_EARLY | LEG_D | LEG_RC, '[', "linux",  "uidMappings",         NULL, leg_userns },
+	{ LEG_EARLY | LEG_D | LEG_RC, '[', "linux",  "gidMappings",         NULL, leg_userns },
+	{ LEG_EARLY | LEG_D, 't', "root",            "readonly",            NULL, leg_readonly },
+	{ LEG_EARLY, '{', "",                        "linux",               NULL, leg_private },
+	{ LEG_EARLY,  0,  "linux.resources",         "memory",              NULL, leg_zeros },
+	{ LEG_EARLY,  0,  "linux.resources",         "cpu",                 NULL, leg_zeros },
+	{ LEG_EARLY,  0,  "linux.resources",         "blockIO",             NULL, leg_zeros },
+	{ LEG_EARLY,  0,  "linux.resources",         "network",             NULL, leg_zeros },
+	{ LEG_EARLY,  0,  "linux.resources",         "oomScoreAdj",         NULL, leg_zeros },
+	{ LEG_EARLY, '1', "linux.resources.pids",    "limit",               NULL, leg_above_zero },
+	{ LEG_EARLY,  0,  "linux.resources",         "pids",                NULL, leg_zeros },
+	{ LEG_EARLY, '-', "linux.resources.hugepageLimits[]", "limit",      NULL, leg_plus },
+	{ LEG_SPLIT, '{', "",                        "linux",               NULL, leg_deny },
+	{ LEG_OLD,   '"', "linux.devices",           NULL,                  NULL, leg_device },
+	{ LEG_OLD,   '1', "linux.devices[]",         "type",                NULL, leg_char },
+	{ LEG_OLD,   '1', "linux.resources.devices[]", "type",              NULL, leg_char },
+	{ LEG_ANY,   '"', "linux.devices[]",         "permissions",         NULL, leg_permissions },
+	{ LEG_EARLY, '{', "linux.devices",           NULL,                  NULL, leg_numbered },
+	{ LEG_ANY,   '-', MEMORY,                    "swappiness",          NULL, leg_drop },
+	{ LEG_ANY,   '^', MEMORY,                    "limit",               NULL, leg_minus },
+	{ LEG_ANY,   '^', MEMORY,                    "reservation",         NULL, leg_minus },
+	{ LEG_ANY,   '^', MEMORY,                    "swap",                NULL, leg_minus },
+	{ LEG_ANY,   '^', MEMORY,                    "kernel",              NULL, leg_minus },
+	{ LEG_ANY,   '^', MEMORY,                    "kernelTCP",           NULL, leg_minus },
+	{ LEG_ANY,    0,  "linux.resources",         "disableOOMKiller",    "linux.resources.memory.disableOOMKiller", NULL },
+	{ LEG_ANY,    0,  "linux.resources",         "oomScoreAdj",         "process.oomScoreAdj", NULL },
+	{ LEG_ANY,    0,  BLKIO,                     "blkioWeight",         "weight", NULL },
+	{ LEG_ANY,    0,  BLKIO,                     "blkioLeafWeight",     "leafWeight", NULL },
+	{ LEG_ANY,    0,  BLKIO,                     "blkioWeightDevice",   "weightDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleReadBpsDevice",   "throttleReadBpsDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleWriteBpsDevice",  "throttleWriteBpsDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleReadIOPSDevice",  "throttleReadIOPSDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleWriteIOPSDevice", "throttleWriteIOPSDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleReadIopsDevice",  "throttleReadIOPSDevice", leg_lines },
+	{ LEG_ANY,    0,  BLKIO, "blkioThrottleWriteIopsDevice", "throttleWriteIOPSDevice", leg_lines },
+	{ LEG_ANY,    0,  "linux.resources.network", "classId",             "classID", leg_number },
+	{ LEG_OLD,   '"', "linux.resources.network", "classID",             NULL, leg_number },
+	{ LEG_ANY,   '"', "linux.seccomp.syscalls[]", "name",               "names", leg_list },
+	{ LEG_OLD,   '{', "linux",                   "seccomp",             NULL, leg_filter },
+	{ LEG_ANY,   't', "linux.intelRdt",          "enableCMT",           "enableMonitoring", NULL },
+	{ LEG_ANY,   't', "linux.intelRdt",          "enableMBM",           "enableMonitoring", NULL },
+};
+#undef BLKIO
+#undef MEMORY
+/* clang-format on */
+
+/* ---- taking the rows ---- */
+
+static bool
+leg_when(char when, jsmntype_t type, const char *text, size_t n)
+{
+	bool max = n == 20 && !memcmp(text, LEG_MAX, n);
+
+	switch (when) {
+	case 0:
+		return true;
+	case '"':
+		return type == JSMN_STRING;
+	case '[':
+		return type == JSMN_ARRAY;
+	case '{':
+		return type == JSMN_OBJECT;
+	}
+	if (type != JSMN_PRIMITIVE)
+		return false;
+	return when == '^' ? max :
+	       when == '-' ? max || (n == 2 && !memcmp(text, "-1", n)) :
+	       when == 't' ? *text == 't' :
+			     strchr("-0123456789", *text) != NULL;
+}
+
+/* The value in a slot leaves its parent for the path or name to. What is
+ * there already has the name of today and wins. */
+static void
+leg_move(
+    struct leg_work *w, struct leg *parent, struct leg **slot, const char *to)
+{
+	const char *dot = strrchr(to, '.');
+	struct leg *v = *slot, **old;
+
+	leg_cut(parent, slot);
+	if (dot)
+		parent = leg_make(
+		    w, base_dupn(to, (size_t)(dot - to)), JSMN_OBJECT, v);
+	v->key = dot ? dot + 1 : to;
+	if (leg_get(parent, v->key)) {
+		leg_note(v, "left out, the newer name of it is there too");
+		return;
+	}
+	old = leg_slot(parent, v->key);
+	if (old)
+		leg_cut(parent, old);
+	leg_add(parent, v);
+}
+
+static void
+leg_take(struct leg_work *w, const struct leg_row *r, struct leg *parent)
+{
+	struct leg **slot = NULL, *v;
+
+	if (r->key)
+		slot = leg_slot(parent, r->key);
+	else if (parent->type == JSMN_ARRAY)
+		slot = &parent->kid;
+	w->parent = parent;
+	while (slot && (v = *slot)) {
+		if (!leg_when(r->when, v->type, v->text,
+			v->text ? strlen(v->text) : 0))
+			slot = &v->next;
+		else if (leg_is_null(v) || (r->conv && !r->conv(w, v)))
+			leg_cut(parent, slot);
+		else if (r->to)
+			leg_move(w, parent, slot, r->to);
+		else
+			slot = &v->next;
+		if (r->key)
+			return;
+	}
+}
+
+static void
+leg_walk(
+    struct leg_work *w, const struct leg_row *r, struct leg *v, const char *at)
+{
+	size_t n = strcspn(at, ".[");
+
+	if (n)
+		v = leg_get(v, base_dupn(at, n));
+	at += n;
+	if (!v) {
+		return;
+	} else if (!*at) {
+		leg_take(w, r, v);
+	} else if (*at == '.') {
+		leg_walk(w, r, v, at + 1);
+	} else if (v->type == JSMN_ARRAY) {
+		for (v = v->kid; v; v = v->next)
+			leg_walk(w, r, v, at + 2 + (at[2] == '.'));
+	}
+}
+
+/* Which bit of a mask stands for a key: most keys of today are none of ours. */
+static uint64_t
+leg_bit(const char *key, size_t n)
+{
+	return (uint64_t)1 << (((unsigned)*key * 5 + n) & 63);
+}
+
+/* Does a document of today's version say anything in an older way? */
+static bool
+leg_wanted(const struct json *j)
+{
+	const struct leg_row *r, *end = leg_rows + LEN(leg_rows);
+	const jsmntok_t *v;
+	uint64_t keys = 0;
+	int i;
+
+	for (r = leg_rows; r < end; r++)
+		if (r->key && (r->eras & LEG_1))
+			keys |= leg_bit(r->key, strlen(r->key));
+	for (i = 1; i < j->ntok; i++) {
+		if (!json_is_key(j, i) ||
+		    !(keys & leg_bit(json_text(j, i),
+				 (size_t)(j->tok[i].end - j->tok[i].start))))
+			continue;
+		v = &j->tok[i + 1];
+		for (r = leg_rows; r < end; r++)
+			if (r->key && (r->eras & LEG_1) &&
+			    !strcmp(r->key, json_text(j, i)) &&
+			    leg_when(r->when, v->type, json_text(j, i + 1),
+				(size_t)(v->end - v->start)))
+				return true;
+	}
+	return false;
+}
+
+/* ---- the generation ---- */
+
+/* Member key of object i, or the first element of array i when key is NULL;
+ * -1 when there is none, or when i is -1 or of another kind. */
+static int
+leg_token(const struct json *j, int i, const char *key)
+{
+	if (i < 0 || j->tok[i].type != (key ? JSMN_OBJECT : JSMN_ARRAY))
+		return -1;
+	return key ? json_get(j, i, key) : j->tok[i].size ? i + 1 : -1;
+}
+
+static bool
+leg_is_string(const struct json *j, int i)
+{
+	return i >= 0 && j->tok[i].type == JSMN_STRING;
+}
+
+/* By the shape first and the version second, for files that were edited by
+ * hand say the wrong one; but what says that it is of 1.0 or later must have
+ * the types of that. */
+static unsigned
+leg_era(const struct json *j)
+{
+	int now = leg_token(j, 0, "ociVersion");
+	int old = leg_token(j, 0, "version");
+	int mount = leg_token(j, leg_token(j, 0, "mounts"), NULL);
+	int device = leg_token(j, leg_token(j, 0, "linux"), "devices");
+	const char *v = leg_is_string(j, now) ? json_text(j, now) : "";
+
+	if (now >= 0 && strncmp(v, "0.", 2) && strncmp(v, "1.0.0-rc", 8))
+		return LEG_1;
+	if ((leg_is_string(j, old) &&
+		!strcmp(json_text(j, old), "pre-draft")) ||
+	    leg_is_string(j, leg_token(j, mount, "options")) ||
+	    leg_is_string(j, leg_token(j, device, NULL)))
+		return LEG_A;
+	if ((leg_token(j, mount, "name") >= 0 &&
+		leg_token(j, mount, "path") >= 0) ||
+	    (old >= 0 && now < 0))
+		return LEG_B;
+	if (now < 0)
+		return LEG_1;
+	if (*v == '0')
+		return v[2] < '4' ? LEG_C : v[2] == '4' ? LEG_D : LEG_RC;
+	return v[8] < '5' ? LEG_RC : v[8] == '5' ? LEG_RC5 : LEG_RC6;
+}
+
+/* The members of another object that an object lacks. */
+static void
+leg_merge(struct leg *to, struct leg *other)
+{
+	struct leg *v, *old;
+
+	while ((v = other->kid)) {
+		leg_cut(other, &other->kid);
+		old = leg_get(to, v->key);
+		if (!old)
+			leg_add(to, v);
+		else if (old->type == JSMN_OBJECT && v->type == JSMN_OBJECT)
+			leg_merge(old, v);
+	}
+}
+
+/* Where a mount goes stood in config.json, what it is in the other file, under
+ * its name. */
+static void
+leg_merge_mounts(struct leg *mounts, struct leg *other)
+{
+	struct leg *m, *name;
+	struct base_set set;
+	size_t *at;
+
+	base_set_init(
+	    &set, other ? (size_t)other->of->tok[other->tok].size : 0);
+	for (m = other ? other->kid : NULL; m && m->key; m = m->next)
+		*base_set_at(&set, 0, m->key, strlen(m->key)) = (size_t)m->tok;
+	for (m = mounts ? mounts->kid : NULL; m; m = m->next) {
+		name = leg_get(m, "name");
+		if (!name || name->type != JSMN_STRING)
+			continue;
+		at = base_set_at(&set, 0, name->text, strlen(name->text));
+		if (!*at)
+			json_die(name->of, name->tok,
+			    "Mount with Name \"%s\" not found in runtime "
+			    "config",
+			    name->text);
+		leg_cut(m, leg_slot(m, "name"));
+		if ((name = leg_get(m, "path")))
+			name->key = "destination";
+		leg_merge(m, leg_build(other->of, (int)*at, false));
+	}
+}
+
+static void
+leg_merge_runtime(struct leg *top, const struct json *runtime)
+{
+	struct leg *other = leg_build(runtime, 0, false), **mounts;
+
+	mounts = leg_slot(other, "mounts");
+	leg_merge_mounts(leg_get(top, "mounts"), mounts ? *mounts : NULL);
+	if (mounts)
+		leg_cut(other, mounts);
+	leg_merge(top, other);
+}
+
+/* ---- the new document ---- */
+
+/* The version that the document is of now, as its first member. */
+static void
+leg_version(struct leg *top)
+{
+	struct leg **slot = leg_slot(top, "ociVersion"), *v;
+
+	if (slot)
+		leg_cut(top, slot);
+	v = leg_new(top, top, "ociVersion", JSMN_STRING, SPEC_VERSION);
+	leg_cut(top, leg_slot(top, "ociVersion"));
+	v->next = top->kid;
+	top->kid = v;
+	if (!top->end || top->end == &top->kid)
+		top->end = &v->next;
+}
+
+/* The tree of a config.json, and of runtime.json where there is one, with all
+ * rows taken. */
+static struct leg *
+leg_tree(const struct json *j, const struct json *runtime, leg_stat *stat)
+{
+	struct leg_work w = { .stat = stat, .era = leg_era(j) };
+	const struct leg_row *r;
+
+	w.top = leg_build(j, 0, w.era == LEG_1);
+	if (runtime)
+		leg_merge_runtime(w.top, runtime);
+	for (r = leg_rows; r < leg_rows + LEN(leg_rows); r++)
+		if (r->eras & w.era)
+			leg_walk(&w, r, w.top, r->at);
+	if (w.era == LEG_1 && !leg_get(w.top, "ociVersion"))
+		err_note(base_fmt(
+		    "%s: without ociVersion, read as " SPEC_VERSION, j->file));
+	if (w.era != LEG_1 || !leg_get(w.top, "ociVersion"))
+		leg_version(w.top);
+	return w.top;
+}
+
+/* Write a tree, and to from where each value of it came from. */
+static void
+leg_put(struct json_out *o, const struct leg *v, bool member, struct text *from)
+{
+	struct json_from at = { o->t.n, v->of, v->tok };
+	const char *key = member ? v->key : NULL;
+	const struct leg *kid;
+	bool object = v->type == JSMN_OBJECT;
+
+	base_put(from, (const char *)&at, sizeof at);
+	if (v->type == JSMN_STRING) {
+		json_put_string(o, key, v->text);
+		return;
+	}
+	if (v->type == JSMN_PRIMITIVE) {
+		json_put_key(o, key);
+		base_puts(&o->t, v->text);
+		return;
+	}
+	json_put_open(o, key, object ? '{' : '[');
+	for (kid = v->kid; kid; kid = kid->next)
+		leg_put(o, kid, object, from);
+	json_put_close(o, object ? '}' : ']');
+}
+
+/* *j becomes the document that the tree is; its text, before it is parsed. */
+static const struct text *
+leg_replace(struct json *j, const struct leg *tree)
+{
+	struct json_out *o = base_alloc(sizeof *o);
+	struct text from = { 0 };
+
+	leg_put(o, tree, false, &from);
+	json_parse_from(
+	    j, tree->of->file, base_dupn(o->t.p, o->t.n), o->t.n, &from);
+	return &o->t;
+}
+
+/* Make a parsed config one of today. The new text, for those who keep it; NULL
+ * when nothing in the old one was to change. */
+static const struct text *
+leg_translate(struct json *j, const struct json *runtime, leg_stat *stat)
+{
+	struct json *old = base_alloc(sizeof *old);
+
+	if (leg_era(j) == LEG_1 && leg_token(j, 0, "ociVersion") >= 0 &&
+	    !leg_wanted(j))
+		return NULL;
+	*old = *j;
+	return leg_replace(j, leg_tree(old, runtime, stat));
+}
+
+/* The same for the file of one process, which bears no version. */
+static void
+leg_translate_process(struct json *j)
+{
+	struct json *old = base_alloc(sizeof *old);
+	struct leg *process, **caps;
+	int i = leg_token(j, 0, "capabilities");
+
+	if (i < 0 || j->tok[i].type != JSMN_ARRAY)
+		return;
+	*old = *j;
+	process = leg_build(old, 0, true);
+	caps = leg_slot(process, "capabilities");
+	leg_caps(NULL, *caps);
+	leg_replace(j, process);
+}
 
 /* == 8 SPEC =========================================== spec_ ==== [rows][pure]
  * Owns:   struct spec and the tables of its fields.
@@ -4523,16 +5582,15 @@ spec_check(const struct spec *s)
 			    &s->json, a[i].tok, "an annotation needs a name");
 }
 
-/* config.json as struct spec, checked; dies of anything wrong in it. text is
- * used and changed in place. */
+/* A config of today as struct spec, checked; dies of anything wrong in it. */
 static struct spec *
-spec_read(const char *file, char *text, size_t len)
+spec_read(const struct json *j)
 {
 	struct spec *s = base_alloc(sizeof *s);
 
-	json_parse(&s->json, file, text, len);
-	json_expect(&s->json, 0, JSMN_OBJECT, "an object");
-	spec_fill(&s->json, 0, &spec_s_top, (char *)s);
+	s->json = *j;
+	json_expect(j, 0, JSMN_OBJECT, "an object");
+	spec_fill(j, 0, &spec_s_top, (char *)s);
 	if (!s->linux_)
 		s->linux_ = base_alloc(sizeof *s->linux_);
 	spec_check(s);
@@ -4549,6 +5607,7 @@ spec_read_process(const char *file, char *text, size_t len)
 
 	json_parse(&s->json, file, text, len);
 	json_expect(&s->json, 0, JSMN_OBJECT, "an object");
+	leg_translate_process(&s->json);
 	s->process = base_alloc(sizeof *s->process);
 	spec_fill(&s->json, 0, &spec_s_process, (char *)s->process);
 	spec_check_process(s, s->process);
@@ -11607,7 +12666,7 @@ struct run_opts {
 struct run {
 	const struct run_opts *opts;
 	const char *id, *bundle;
-	char *config; /* config.json as it was, before it was parsed */
+	const char *config; /* the text of config.json, as one of today */
 	size_t config_len;
 	struct spec *spec;
 	struct plan *plan;
@@ -11729,12 +12788,15 @@ run_read_json(const char *path, size_t *len)
 	err_die("read %s:", path);
 }
 
-/* Read and check the bundle. Nothing is done to the machine yet. */
+/* The bundle's config.json, and its runtime.json where it is of those that
+ * have one: then *runtime has tokens. */
 static void
-run_read_bundle(struct run *r)
+run_parse_bundle(struct run *r, struct json *j, struct json *runtime)
 {
+	size_t len;
 	char *text;
 
+	memset(runtime, 0, sizeof *runtime);
 	r->bundle = run_abs(r->opts->bundle);
 	text = run_read_json(
 	    base_fmt("%s/config.json", r->bundle), &r->config_len);
@@ -11742,7 +12804,32 @@ run_read_bundle(struct run *r)
 		err_die("JSON specification file config.json not found in %s",
 		    r->bundle);
 	r->config = base_dupn(text, r->config_len);
-	r->spec = spec_read("config.json", text, r->config_len);
+	json_parse(j, "config.json", text, r->config_len);
+	json_expect(j, 0, JSMN_OBJECT, "an object");
+	if (leg_era(j) != LEG_B)
+		return;
+	text = run_read_json(base_fmt("%s/runtime.json", r->bundle), &len);
+	if (!text)
+		err_die("JSON runtime config file runtime.json not found in %s",
+		    r->bundle);
+	json_parse(runtime, "runtime.json", text, len);
+	json_expect(runtime, 0, JSMN_OBJECT, "an object");
+}
+
+/* Read and check the bundle. Nothing is done to the machine yet. */
+static void
+run_read_bundle(struct run *r)
+{
+	struct json j, runtime;
+	const struct text *now;
+
+	run_parse_bundle(r, &j, &runtime);
+	now = leg_translate(&j, runtime.ntok ? &runtime : NULL, stat);
+	if (now) {
+		r->config = now->p;
+		r->config_len = now->n;
+	}
+	r->spec = spec_read(&j);
 }
 
 /* Of entries with one name the last one counts, in the place of the first
@@ -12783,13 +13870,15 @@ run_kill_init(const struct state *st)
 static struct spec *
 run_saved_spec(const struct state *st)
 {
+	struct json j;
 	size_t len;
 	char *text = sys_read_regular(
 	    st->dir, STATE_CONFIG, O_NOFOLLOW, JSON_MAX_SIZE, &len);
 
 	if (!text)
 		err_die("read the copy of config.json:");
-	return spec_read("config.json", text, len);
+	json_parse(&j, "config.json", text, len);
+	return spec_read(&j);
 }
 
 static void

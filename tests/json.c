@@ -36,8 +36,12 @@ static void
 try_config(void *arg)
 {
 	struct input *in = arg;
+	struct json j;
 
-	spec_read(in->name, in->text, in->len);
+	json_parse(&j, in->name, in->text, in->len);
+	json_expect(&j, 0, JSMN_OBJECT, "an object");
+	leg_translate(&j, NULL, stat);
+	spec_read(&j);
 }
 
 /* One line, whatever the message quotes. */
