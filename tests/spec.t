@@ -530,7 +530,7 @@ for v in 2.0.0 10.0.0; do
 		"ociVersion: version $v is not supported (expected 1.x)"
 done
 for v in '' x v1.0.0 1 .1; do
-	refuse "ociVersion '$v' is refused" top ociVersion "\"$v\"" \
+	refuse "B8: ociVersion '$v' is refused" top ociVersion "\"$v\"" \
 		"ociVersion: '$v' is no version"
 done
 refuse 'B2: root cannot be absent' top root '' "'root' is missing"
