@@ -2994,6 +2994,27 @@ json_put_words(
 	json_put_close(o, ']');
 }
 
+/* The same, sorted by name. */
+static void
+json_put_sorted(
+    struct json_out *o, const char *key, const struct word *w, size_t n)
+{
+	const char *last = "", *next;
+	size_t i, k;
+
+	json_put_open(o, key, '[');
+	for (i = 0; i < n; i++) {
+		next = NULL;
+		for (k = 0; k < n; k++)
+			if (strcmp(w[k].name, last) > 0 &&
+			    (!next || strcmp(w[k].name, next) < 0))
+				next = w[k].name;
+		json_put_string(o, NULL, next);
+		last = next;
+	}
+	json_put_close(o, ']');
+}
+
 static void
 json_put_strings(struct json_out *o, const char *key, char *const *list)
 {
@@ -4950,6 +4971,19 @@ spec_refuse_later(const struct json *j, int i, const struct spec_shape *sh)
 	}
 }
 
+/* Whether a field is more than read and refused: "features" asks. */
+static bool
+spec_is_built(const struct spec_shape *sh, const char *key)
+{
+	size_t i;
+
+	for (i = 0; i < sh->n; i++)
+		if (!strcmp(sh->fields[i].key, key))
+			return !(
+			    sh->fields[i].flags & (SPEC_LATER | SPEC_NEVER));
+	return false;
+}
+
 /* The value of key in object obj, or the object when the key is not there. */
 static int
 spec_at(const struct json *j, int obj, const char *key)
@@ -5267,84 +5301,6 @@ spec_check_devices(const struct spec *s)
 	}
 }
 
-/* 0 is "leave it alone". */
-static void
-spec_check_weight(const struct spec *s, int tok, const char *key,
-    const struct spec_int *weight)
-{
-	if (weight->v && (weight->v < 10 || weight->v > 1000))
-		json_die(&s->json, spec_at(&s->json, tok, key),
-		    "out of range (10 to 1000)");
-}
-
-static void
-spec_check_blkio(const struct spec *s, const struct spec_blkio *b)
-{
-	const struct spec_blkio_device *d = b->weight_device.p;
-	size_t i;
-
-	spec_check_weight(s, b->tok, "weight", &b->weight);
-	spec_check_weight(s, b->tok, "leafWeight", &b->leaf_weight);
-	for (i = 0; i < b->weight_device.n; i++) {
-		if (!d[i].weight.set && !d[i].leaf_weight.set)
-			json_die(&s->json, d[i].tok,
-			    "'weight' and 'leafWeight' are missing");
-		spec_check_weight(s, d[i].tok, "weight", &d[i].weight);
-		spec_check_weight(s, d[i].tok, "leafWeight", &d[i].leaf_weight);
-	}
-}
-
-/* runtime-spec config-linux.md#memory: swap is memory and swap together, -1 is
- * no limit, 0 leaves it alone. */
-static void
-spec_check_memory(const struct spec *s, const struct spec_memory *m)
-{
-	if (m->swap.v > 0 && !m->limit.v)
-		spec_die(s, m, "swap",
-		    "unable to set swap limit without memory limit");
-	if (m->swap.v > 0 && m->limit.v > m->swap.v)
-		spec_die(s, m, "swap",
-		    "memory+swap limit should be >= memory limit");
-	if ((uint64_t)m->swappiness.v > 100)
-		spec_die(s, m, "swappiness", "out of range (0 to 100)");
-}
-
-/* "2MB": [1-9][0-9]*[KMG]B, as the names of the kernel's files have it. */
-static bool
-spec_is_page_size(const char *size)
-{
-	size_t n = strspn(size, "0123456789");
-
-	return n && *size != '0' && size[n] && strchr("KMG", size[n]) &&
-	       !strcmp(size + n + 1, "B");
-}
-
-static void
-spec_check_resources(const struct spec *s, const struct spec_resources *r)
-{
-	const struct spec_hugepage *h = r->hugepages.p;
-	const struct spec_pair *u = r->unified.p;
-	const struct spec_rdma *d = r->rdma.p;
-	size_t i;
-
-	if (r->memory)
-		spec_check_memory(s, r->memory);
-	if (r->blkio)
-		spec_check_blkio(s, r->blkio);
-	for (i = 0; i < r->hugepages.n; i++)
-		if (!spec_is_page_size(h[i].size))
-			spec_die(s, &h[i], "pageSize",
-			    "'%s' is no page size (as 64KB or 2MB)", h[i].size);
-	for (i = 0; i < r->rdma.n; i++)
-		if (!d[i].handles.set && !d[i].objects.set)
-			json_die(&s->json, d[i].tok,
-			    "'hcaHandles' and 'hcaObjects' are missing");
-	for (i = 0; i < r->unified.n; i++)
-		if (!*u[i].key || strchr(u[i].key, '/'))
-			json_die(&s->json, u[i].tok,
-			    "'%s' is no file of a cgroup", u[i].key);
-}
-
 /* May a network device be called that? The kernel's rules, and no ':', which
  * names an alias. %d once stands for a number that the kernel would choose. */
 static bool
@@ -5422,8 +5378,6 @@ spec_check_linux(const struct spec *s)
 	spec_check_paths(s, "maskedPaths", s->linux_->masked);
 	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
 	spec_check_devices(s);
-	if (s->linux_->resources)
-		spec_check_resources(s, s->linux_->resources);
 	if (s->linux_->propagation && *s->linux_->propagation &&
 	    tab_find(tab_propagation, LEN(tab_propagation),
 		s->linux_->propagation, &v) < 0)
@@ -6050,6 +6004,7 @@ limit_io_weight2(struct limit *l, const char *file)
 static void
 limit_weight_devices(struct limit *l, const char *file)
 {
+	const struct json *j = &l->spec->json;
 	const struct spec_list *list = limit_at(l);
 	const struct spec_blkio_device *d;
 	struct limit_write *put;
@@ -6057,14 +6012,14 @@ limit_weight_devices(struct limit *l, const char *file)
 
 	for (i = 0; list && i < list->n; i++) {
 		d = (const struct spec_blkio_device *)list->p + i;
-		limit_check_weight(l, d->tok, &d->weight);
-		limit_check_weight(l, d->tok, &d->leaf_weight);
+		limit_check_weight(l, spec_at(j, d->tok, "weight"), &d->weight);
+		limit_check_weight(
+		    l, spec_at(j, d->tok, "leafWeight"), &d->leaf_weight);
 		if (!d->weight.v && !d->leaf_weight.v)
-			json_die(&l->spec->json, d->tok,
-			    "expected 'weight' or 'leafWeight'");
+			json_die(
+			    j, d->tok, "expected 'weight' or 'leafWeight'");
 		if (d->leaf_weight.v && l->v2)
-			json_die(&l->spec->json, d->tok,
-			    "cgroup v2 has no leaf weight");
+			json_die(j, d->tok, "cgroup v2 has no leaf weight");
 		if (d->leaf_weight.v)
 			limit_put(l, "blkio.leaf_weight_device",
 			    limit_device(d, "", (uint64_t)d->leaf_weight.v));
@@ -11424,7 +11379,8 @@ scmp_archs(scmp_filter_ctx ctx, const struct spec *s)
 			spec_die(s, s->linux_->seccomp, "architectures",
 			    "unknown architecture '%s'", *a);
 		e = seccomp_arch_add(ctx, (uint32_t)v);
-		if (e < 0 && e != -EEXIST)
+		/* of the other byte order: nothing here makes such calls */
+		if (e < 0 && e != -EEXIST && e != -EDOM)
 			spec_die(s, s->linux_->seccomp, "architectures",
 			    "%s: %s", *a, strerror(-e));
 	}
@@ -11505,13 +11461,39 @@ scmp_compile(const struct spec *s)
 	return p;
 }
 
+/* A flag that the kernel has gets as far as the missing filter. */
+static void
+scmp_put_supported(struct json_out *o)
+{
+	struct word have[LEN(scmp_flag_words)];
+	size_t i, n = 0;
+
+	for (i = 0; i < LEN(scmp_flag_words); i++)
+		if (syscall(SYS_seccomp, SCMP_SET_FILTER,
+			(unsigned)scmp_flag_words[i].value, NULL) < 0 &&
+		    errno == EFAULT)
+			have[n++] = scmp_flag_words[i];
+	json_put_sorted(o, "supportedFlags", have, n);
+}
+
 static void
 scmp_put_features(struct json_out *o)
 {
-	json_put_words(o, "actions", scmp_action_words, LEN(scmp_action_words));
-	json_put_words(o, "operators", scmp_op_words, LEN(scmp_op_words));
-	json_put_words(o, "archs", scmp_arch_words, LEN(scmp_arch_words));
-	json_put_words(o, "knownFlags", scmp_flag_words, LEN(scmp_flag_words));
+	json_put_sorted(
+	    o, "actions", scmp_action_words, LEN(scmp_action_words));
+	json_put_sorted(o, "operators", scmp_op_words, LEN(scmp_op_words));
+	json_put_sorted(o, "archs", scmp_arch_words, LEN(scmp_arch_words));
+	json_put_sorted(o, "knownFlags", scmp_flag_words, LEN(scmp_flag_words));
+	scmp_put_supported(o);
+}
+
+static void
+scmp_put_annotation(struct json_out *o)
+{
+	const struct scmp_version *v = seccomp_version();
+
+	json_put_string(o, "io.github.seccomp.libseccomp.version",
+	    base_fmt("%u.%u.%u", v->major, v->minor, v->micro));
 }
 
 static void
@@ -11532,6 +11514,12 @@ scmp_compile(const struct spec *s)
 
 static void
 scmp_put_features(struct json_out *o)
+{
+	(void)o;
+}
+
+static void
+scmp_put_annotation(struct json_out *o)
 {
 	(void)o;
 }
@@ -15113,7 +15101,70 @@ show_put_enabled(struct json_out *o, const char *key, bool on)
 	json_put_close(o, '}');
 }
 
-/* What this build does, never what the host has (features.md). */
+static void
+show_put_seccomp(struct json_out *o)
+{
+	json_put_open(o, "seccomp", '{');
+	json_put_bool(o, "enabled", SECCOMP);
+	scmp_put_features(o);
+	json_put_close(o, '}');
+}
+
+static void
+show_put_rdt(struct json_out *o)
+{
+	bool built = spec_is_built(&spec_s_linux, "intelRdt");
+
+	json_put_open(o, "intelRdt", '{');
+	json_put_bool(o, "enabled", built);
+	json_put_bool(o, "schemata", built);
+	json_put_bool(o, "monitoring", built);
+	json_put_close(o, '}');
+}
+
+static void
+show_put_cgroup(struct json_out *o)
+{
+	json_put_open(o, "cgroup", '{');
+	json_put_bool(o, "v1", true);
+	json_put_bool(o, "v2", true);
+	json_put_bool(o, "systemd", false);
+	json_put_bool(o, "systemdUser", false);
+	json_put_bool(o, "rdma", spec_is_built(&spec_s_resources, "rdma"));
+	json_put_close(o, '}');
+}
+
+static void
+show_put_linux(struct json_out *o)
+{
+	struct word ns[NS_COUNT];
+	size_t i;
+
+	for (i = 0; i < NS_COUNT; i++)
+		ns[i].name = tab_ns[i].name;
+	json_put_open(o, "linux", '{');
+	json_put_sorted(o, "namespaces", ns, NS_COUNT);
+	json_put_words(o, "capabilities", tab_cap, LEN(tab_cap));
+	show_put_cgroup(o);
+	show_put_seccomp(o);
+	show_put_enabled(o, "apparmor", true);
+	show_put_enabled(o, "selinux", true);
+	show_put_rdt(o);
+	json_put_open(o, "memoryPolicy", '{');
+	json_put_sorted(o, "modes", tab_mpol, LEN(tab_mpol));
+	json_put_sorted(o, "flags", tab_mpolflag, LEN(tab_mpolflag));
+	json_put_close(o, '}');
+	json_put_open(o, "mountExtensions", '{');
+	show_put_enabled(
+	    o, "idmap", spec_is_built(&spec_s_mount, "uidMappings"));
+	json_put_close(o, '}');
+	show_put_enabled(
+	    o, "netDevices", spec_is_built(&spec_s_linux, "netDevices"));
+	json_put_close(o, '}');
+}
+
+/* What this build does, never what the host has; the flags of seccomp are the
+ * kernel's. Members and their order are runtime-spec features.md and runc's. */
 static int
 show_features(const struct run_opts *opts, char **argv)
 {
@@ -15135,38 +15186,14 @@ show_features(const struct run_opts *opts, char **argv)
 		    tab_mntopt[i].kind != MO_TMPCOPYUP)
 			json_put_string(&o, NULL, tab_mntopt[i].name);
 	json_put_close(&o, ']');
-	json_put_open(&o, "linux", '{');
-	json_put_open(&o, "namespaces", '[');
-	for (i = 0; i < NS_COUNT; i++)
-		json_put_string(&o, NULL, tab_ns[i].name);
-	json_put_close(&o, ']');
-	json_put_words(&o, "capabilities", tab_cap, LEN(tab_cap));
-	json_put_open(&o, "cgroup", '{');
-	json_put_bool(&o, "v1", true);
-	json_put_bool(&o, "v2", true);
-	json_put_bool(&o, "systemd", false);
-	json_put_bool(&o, "systemdUser", false);
-	json_put_bool(&o, "rdma", false);
-	json_put_close(&o, '}');
-	json_put_open(&o, "seccomp", '{');
-	json_put_bool(&o, "enabled", SECCOMP);
-	scmp_put_features(&o);
-	json_put_close(&o, '}');
-	show_put_enabled(&o, "apparmor", true);
-	show_put_enabled(&o, "selinux", true);
-	show_put_enabled(&o, "intelRdt", false);
-	json_put_open(&o, "memoryPolicy", '{');
-	json_put_words(&o, "modes", tab_mpol, LEN(tab_mpol));
-	json_put_words(&o, "flags", tab_mpolflag, LEN(tab_mpolflag));
-	json_put_close(&o, '}');
-	json_put_open(&o, "mountExtensions", '{');
-	show_put_enabled(&o, "idmap", false);
-	json_put_close(&o, '}');
-	show_put_enabled(&o, "netDevices", true);
-	json_put_close(&o, '}');
+	show_put_linux(&o);
 	json_put_open(&o, "annotations", '{');
 	json_put_string(&o, "org.ocirt.version", VERSION);
+	scmp_put_annotation(&o);
 	json_put_close(&o, '}');
+	/* no annotation changes what is done */
+	json_put_open(&o, "potentiallyUnsafeConfigAnnotations", '[');
+	json_put_close(&o, ']');
 	json_put_close(&o, '}');
 	base_puts(&o.t, "\n");
 	show_print(&o.t);

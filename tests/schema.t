@@ -141,19 +141,20 @@ fi
 
 # ---- the examples of the spec ----
 
-# example FILE PLACE SAYS: refused so
+# example FILE PLACE SAYS: refused so by plan, and by create at all
 example()
 {
 	cp "$EXAMPLES/$1" "$B/config.json"
 	rc=0
-	try || rc=$?
+	"$OCIRT" plan -b "$B" >"$T/out" 2>"$T/plan.err" || rc=$?
+	try && rc=$rc:0
 	what="B5: the example $1 is refused"
-	if [ $rc = 1 ] && grep -Eq "^ocirt: $made .*config.json:[0-9]+:[0-9]+: $2$3\$" \
-		"$T/err" && [ "$(wc -l <"$T/err")" -eq 1 ]; then
+	if [ $rc = 1 ] && [ "$(wc -l <"$T/plan.err")" -eq 1 ] && grep -Eq \
+		"^ocirt: plan: config.json:[0-9]+:[0-9]+: $2$3\$" "$T/plan.err"; then
 		ok "$what"
 	else
 		not_ok "$what"
-		diag "$rc: $(cat "$T/err" "$T/out")"
+		diag "$rc: $(cat "$T/plan.err" "$T/err" "$T/out")"
 	fi
 }
 example bad/invalid-json.json '' "expected a key in quotes or '}', found ']'"
