@@ -8716,13 +8716,13 @@ ns_is_ours(pid_t pid, size_t which)
 /* The gate: each namespace in fresh is not what our caller has, each in join
  * is what was to be joined. Run by the child itself. */
 static void
-ns_verify(unsigned fresh, const struct ns_id *ours, unsigned join,
-    const struct ns_id *want)
+ns_verify(const char *who, unsigned fresh, const struct ns_id *ours,
+    unsigned join, const struct ns_id *want)
 {
 	struct ns_id now[NS_COUNT];
 	size_t i;
 
-	ns_look("self", fresh | join, now);
+	ns_look(who, fresh | join, now);
 	for (i = 0; i < NS_COUNT; i++) {
 		if ((fresh & tab_ns[i].flag) && now[i].ino == ours[i].ino &&
 		    now[i].dev == ours[i].dev)
@@ -12369,8 +12369,8 @@ init_verify(struct init *in)
 {
 	if (in->plan) {
 		fs_verify(&in->fs);
-		ns_verify(
-		    init_new_ns(in->plan), in->ours, in->plan->join, in->want);
+		ns_verify("self", init_new_ns(in->plan), in->ours,
+		    in->plan->join, in->want);
 	}
 	if (getsid(0) != getpid())
 		err_die("check: not the leader of a session");
@@ -12646,6 +12646,13 @@ struct run_opts {
 	const char *cwd, *user, *process, *label, *apparmor;
 	bool tty, no_new_privs, ignore_paused;
 	char **env, **gids, **caps, **cgroup;
+	/* checkpoint and restore */
+	const char *image_path, *work_path, *parent_path, *page_server;
+	const char *status_fd, *cgroups_mode, *lsm_profile, *lsm_mount_context;
+	bool leave_running, pre_dump, tcp_established, tcp_skip_in_flight;
+	bool ext_unix_sk, shell_job, file_locks, link_remap, auto_dedup;
+	bool lazy_pages;
+	char **empty_ns;
 	/* list, ps, plan, kill, delete */
 	const char *format;
 	bool quiet, all, force, spec_rootless;
@@ -13572,16 +13579,13 @@ run_check_maps(const struct run *r)
 		 "already");
 }
 
-/* The container exists and its init waits: recorded as phase. */
+/* The container exists and its process waits: recorded as phase. */
 static void
-run_commit(struct run *r, const char *phase)
+run_record(struct run *r, const char *phase)
 {
 	struct state *st = &r->state;
 	size_t i;
 
-	cred_verify(r->pid, r->spec->process, r->have, r->init.userns,
-	    r->init.filter && !r->spec->process->no_new_privileges);
-	run_check_maps(r);
 	st->pid.v = r->pid;
 	st->start_time.v = (int64_t)sys_start_time(r->pid);
 	if (!st->start_time.v)
@@ -13602,13 +13606,21 @@ run_cgroups_are(const struct run_opts *o, const char *manager)
 	return o->cgroup_manager && !strcmp(o->cgroup_manager, manager);
 }
 
-/* From the command line to a child that is ready to execute the program. */
 static void
-run_prepare(
+run_commit(struct run *r, const char *phase)
+{
+	cred_verify(r->pid, r->spec->process, r->have, r->init.userns,
+	    r->init.filter && !r->spec->process->no_new_privileges);
+	run_check_maps(r);
+	run_record(r, phase);
+}
+
+/* From the command line to a plan. Nothing is done to the machine yet. */
+static void
+run_begin(
     struct run *r, const struct run_opts *o, const char *id, bool start_later)
 {
-	struct host host = { 0 };
-	int cgroup;
+	static struct host host;
 
 	memset(r, 0, sizeof *r);
 	r->opts = o;
@@ -13630,9 +13642,14 @@ run_prepare(
 	if (run_cgroups_are(o, "disabled"))
 		host.nhier = 0;
 	r->plan = plan_make(r->spec, &host, id, r->bundle);
-	run_fill_init(r);
+}
+
+/* The container's id is taken, and it has its cgroups. */
+static void
+run_place(struct run *r, bool start_later)
+{
 	run_journal(r, start_later);
-	r->plan->rootless = run_is_rootless(o);
+	r->plan->rootless = run_is_rootless(r->opts);
 	run_notify_prepare(r);
 	if (r->plan->notify && !start_later)
 		r->notify = run_notify_listen(&r->state);
@@ -13641,6 +13658,18 @@ run_prepare(
 	r->state.any_device = r->plan->any_device;
 	cg_write_devices(r->plan);
 	cg_write_limits(r->plan);
+}
+
+/* From the command line to a child that is ready to execute the program. */
+static void
+run_prepare(
+    struct run *r, const struct run_opts *o, const char *id, bool start_later)
+{
+	int cgroup;
+
+	run_begin(r, o, id, start_later);
+	run_fill_init(r);
+	run_place(r, start_later);
 	cgroup = cg_open_v2(r->plan);
 	run_clone(r, cgroup);
 	sys_close(&cgroup);
@@ -13751,37 +13780,46 @@ run_destroy(struct state *st)
 		state_unlink(st);
 }
 
+/* The program runs: the last hooks, and in the foreground wait and delete.
+ * The exit status of ours. */
+static int
+run_attend(struct run *r)
+{
+	int status;
+
+	run_hooks(r, HOOK_POSTSTART, ST_RUNNING, r->pid);
+	if (r->opts->detach)
+		run_notify_wait(r->notify, &r->state, r->pidfd, r->signals);
+	err_keep();
+	/* Others may delete it now. */
+	if (r->state.dir >= 0)
+		flock(r->state.dir, LOCK_UN);
+	if (r->opts->detach)
+		return 0;
+	status = run_wait(r);
+	if (r->opts->keep || (r->state.dir >= 0 && !state_is_linked(&r->state)))
+		return sys_exit_code(status);
+	if (r->state.dir >= 0)
+		flock(r->state.dir, LOCK_EX);
+	if (r->state.dir < 0 || state_is_linked(&r->state)) {
+		run_destroy(&r->state);
+		run_poststop(r);
+	}
+	return sys_exit_code(status);
+}
+
 /* run: create, start, and in the foreground wait and delete. */
 static int
 run_run(const struct run_opts *o, const char *id)
 {
 	static struct run r;
-	int status;
 
 	if (!o->no_subreaper && !o->detach)
 		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
 	run_prepare(&r, o, id, false);
 	run_commit(&r, "running");
 	run_go(&r);
-	run_hooks(&r, HOOK_POSTSTART, ST_RUNNING, r.pid);
-	if (o->detach)
-		run_notify_wait(r.notify, &r.state, r.pidfd, r.signals);
-	err_keep();
-	/* Others may delete it now. */
-	if (r.state.dir >= 0)
-		flock(r.state.dir, LOCK_UN);
-	if (o->detach)
-		return 0;
-	status = run_wait(&r);
-	if (o->keep || (r.state.dir >= 0 && !state_is_linked(&r.state)))
-		return sys_exit_code(status);
-	if (r.state.dir >= 0)
-		flock(r.state.dir, LOCK_EX);
-	if (r.state.dir < 0 || state_is_linked(&r.state)) {
-		run_destroy(&r.state);
-		run_poststop(&r);
-	}
-	return sys_exit_code(status);
+	return run_attend(&r);
 }
 
 /* ---- on containers that are there ---- */
@@ -14502,12 +14540,1306 @@ exec_run(const struct run_opts *o, const char *id, char **args)
 	return sys_exit_code(status);
 }
 
-/* == 25 CRIU ========================================== criu_ ==== [order]
- * Owns:   what is said to criu, and what it says when it fails.
- * Calls:  ERR SYS STATE CGROUP RUN.
- * Runs:   parent. criu is a program of the host; without it both are refused.
- * Change: an option of checkpoint or restore is a row.
+/* == 25 CRIU ========================================== criu_ ==== [order][rows]
+ * Owns:   what is asked of criu, and what it says when it fails.
+ * Calls:  RUN for what create does as well, and the rooms above it.
+ * Runs:   parent; criu_child() between clone and criu's execve.
+ * Trusts: criu, a program of the host, and the images, which whoever may
+ *         checkpoint and restore made. Of the container only its mount table.
+ * Change: an option that goes to criu as it is, is one row in criu_options.
+ *         The protocol is that of "criu swrk": protobuf messages of criu's
+ *         images/rpc.proto, whose field numbers never change, one a packet.
  */
+enum {
+	CRIU_DUMP = 1,
+	CRIU_RESTORE = 2,
+	CRIU_PRE_DUMP = 4,
+	CRIU_NOTIFY = 6,
+	CRIU_FEATURE_CHECK = 9
+};
+
+/* Members of criu_opts that more than the table below fills. */
+enum {
+	CRIU_F_IMAGES = 1,
+	CRIU_F_PID = 2,
+	CRIU_F_LEAVE_RUNNING = 3,
+	CRIU_F_EVASIVE_DEVICES = 6,
+	CRIU_F_LOG_LEVEL = 9,
+	CRIU_F_LOG_FILE = 10,
+	CRIU_F_PAGE_SERVER = 11,
+	CRIU_F_NOTIFY = 12,
+	CRIU_F_ROOT = 13,
+	CRIU_F_PARENT = 14,
+	CRIU_F_TRACK_MEM = 15,
+	CRIU_F_WORK = 17,
+	CRIU_F_MOUNT = 23,
+	CRIU_F_MANAGE_CGROUPS = 24,
+	CRIU_F_CGROUP_ROOT = 25,
+	CRIU_F_SIBLING = 26,
+	CRIU_F_INHERIT = 27,
+	CRIU_F_CGROUPS_MODE = 34,
+	CRIU_F_EXTERNAL = 37,
+	CRIU_F_EMPTY_NS = 38,
+	CRIU_F_FREEZE = 44,
+	CRIU_F_STATUS_FD = 49,
+	CRIU_F_ORPHAN_PTS = 50,
+	CRIU_F_CONFIG = 51,
+};
+
+struct criu_option {
+	size_t at;
+	bool text; /* else a flag */
+	unsigned field;
+	const char *name; /* as on the command line and in criu's own */
+};
+
+/* clang-format off */
+#define C(type, member, field, name) { offsetof(struct run_opts, member), type, field, name }
+static const struct criu_option criu_options[] = {
+	C(false, leave_running,      CRIU_F_LEAVE_RUNNING, "leave-running"),
+	C(false, ext_unix_sk,        4,  "ext-unix-sk"),
+	C(false, tcp_established,    5,  "tcp-established"),
+	C(false, shell_job,          7,  "shell-job"),
+	C(false, file_locks,         8,  "file-locks"),
+	C(true,  parent_path,        CRIU_F_PARENT, "prev-images-dir"),
+	C(false, auto_dedup,         16, "auto-dedup"),
+	C(false, link_remap,         18, "link-remap"),
+	C(false, tcp_skip_in_flight, 46, "skip-in-flight"),
+	C(false, lazy_pages,         48, "lazy-pages"),
+	C(true,  lsm_profile,        53, "lsm-profile"),
+	C(true,  lsm_mount_context,  63, "lsm-mount-context"),
+};
+#undef C
+
+/* enum criu_cg_mode */
+static const struct word criu_cgroup_modes[] = {
+	{ "ignore", 0 }, { "none", 1 }, { "props", 2 }, { "soft", 3 },
+	{ "full",   4 }, { "strict", 5 },
+};
+
+/* Namespaces that may be another's, by path: criu's name and our key for
+ * each, which must be the same in checkpoint and restore; runc's, so that
+ * images can be exchanged. */
+static const struct criu_ns {
+	enum tab_ns_index index;
+	const char *name, *key;
+} criu_outer_ns[] = {
+	{ NS_NET, "net", "extRootNetNS" },
+	{ NS_PID, "pid", "extRootPidNS" },
+};
+/* clang-format on */
+
+#define CRIU_FDS "descriptors.json" /* runc's name, beside the images */
+#define CRIU_MASK_DIR "ocirt:masked-directory"
+#define CRIU_MASK_FILE "ocirt:masked-file"
+
+#define CRIU_FD_IMAGES 4
+#define CRIU_FD_WORK 5
+#define CRIU_FD_GIVE 6
+
+/* One criu and what it was given. */
+struct criu {
+	struct run *run;
+	const char *path, *log;
+	const char *images_path, *work_path;
+	int images, work; /* the directories; it gets its own as 4 and 5 */
+	int give[8];      /* descriptors that it gets as 6, 7, ... */
+	size_t ngive;
+	struct text opts;
+	int sock, pidfd;
+	pid_t pid;
+	bool mounts; /* restore: a mount namespace of its own */
+	const char *scratch;
+};
+
+/* ---- the protocol ---- */
+
+static void
+criu_put_varint(struct text *t, uint64_t v)
+{
+	char c;
+
+	for (; v > 127; v >>= 7) {
+		c = (char)((v & 127) | 128);
+		base_put(t, &c, 1);
+	}
+	c = (char)v;
+	base_put(t, &c, 1);
+}
+
+static void
+criu_put_number(struct text *t, unsigned field, uint64_t v)
+{
+	criu_put_varint(t, field << 3);
+	criu_put_varint(t, v);
+}
+
+static void
+criu_put_bytes(struct text *t, unsigned field, const char *s, size_t n)
+{
+	criu_put_varint(t, field << 3 | 2);
+	criu_put_varint(t, n);
+	base_put(t, s, n);
+}
+
+static void
+criu_put_text(struct text *t, unsigned field, const char *s)
+{
+	criu_put_bytes(t, field, s, strlen(s));
+}
+
+/* A message of two texts: ext_mount_map, cgroup_root. */
+static void
+criu_put_pair(struct text *t, unsigned field, const char *a, const char *b)
+{
+	struct text pair = { 0 };
+
+	criu_put_text(&pair, 1, a);
+	criu_put_text(&pair, 2, b);
+	criu_put_bytes(t, field, pair.p, pair.n);
+}
+
+/* The number by which criu will have our descriptor fd. */
+static unsigned
+criu_give(struct criu *c, int fd)
+{
+	if (c->ngive == LEN(c->give))
+		err_die("too many descriptors for criu");
+	c->give[c->ngive++] = fd;
+	return (unsigned)c->ngive - 1 + CRIU_FD_GIVE;
+}
+
+/* inherit_fd: what was key is our descriptor fd. */
+static void
+criu_put_inherit(struct criu *c, const char *key, int fd)
+{
+	struct text pair = { 0 };
+
+	criu_put_text(&pair, 1, key);
+	criu_put_number(&pair, 2, criu_give(c, fd));
+	criu_put_bytes(&c->opts, CRIU_F_INHERIT, pair.p, pair.n);
+}
+
+static bool
+criu_get_varint(const char **p, const char *end, uint64_t *v)
+{
+	unsigned shift;
+
+	*v = 0;
+	for (shift = 0; *p < end && shift < 64; shift += 7) {
+		*v |= (uint64_t)(**p & 127) << shift;
+		if (!(*(*p)++ & 128))
+			return true;
+	}
+	return false;
+}
+
+/* What we look at in a criu_resp. */
+struct criu_answer {
+	uint64_t type, ok, pid, features;
+	char *script, *message;
+	int fd;
+};
+
+/* The fields of one message; inside: the field of criu_resp it is, or 0.
+ * false when it is cut off or of a kind that rpc.proto has not. */
+static bool
+criu_decode(
+    struct criu_answer *a, const char *p, const char *end, unsigned inside)
+{
+	uint64_t tag, v;
+	const char *s;
+
+	while (p < end) {
+		if (!criu_get_varint(&p, end, &tag) || (tag & 7 & ~2u) ||
+		    !criu_get_varint(&p, end, &v))
+			return false;
+		s = p;
+		if (tag & 2) {
+			if (v > (uint64_t)(end - p))
+				return false;
+			p += v;
+		}
+		switch (inside << 8 | (unsigned)tag) {
+		case 1 << 3:
+			a->type = v;
+			break;
+		case 2 << 3:
+			a->ok = v;
+			break;
+		case 4 << 3 | 2: /* restore */
+		case 5 << 3 | 2: /* notify */
+			if (!criu_decode(a, s, p, (unsigned)tag >> 3))
+				return false;
+			break;
+		case 9 << 3 | 2:
+			a->message = base_dupn(s, (size_t)v);
+			break;
+		case 5 << 8 | 1 << 3 | 2:
+			a->script = base_dupn(s, (size_t)v);
+			break;
+		case 4 << 8 | 1 << 3:
+		case 5 << 8 | 2 << 3:
+			a->pid = v;
+		}
+	}
+	return true;
+}
+
+/* ---- starting criu ---- */
+
+static int criu_report = -1; /* in the child: where a failure is told */
+
+/* As criu would say it. */
+static void
+criu_send_failure(bool fatal, const char *why)
+{
+	struct text t = { 0 };
+
+	if (!fatal)
+		return;
+	criu_put_number(&t, 1, 0);
+	criu_put_number(&t, 2, 0);
+	criu_put_text(&t, 9, why);
+	sys_send(criu_report, t.p, t.n, -1);
+}
+
+/* The program; NULL where there is none. The usual places come before PATH:
+ * engines call us with theirs. */
+static const char *
+criu_try_find(void)
+{
+	static const char usual[] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:"
+				    "/usr/bin:/sbin:/bin:";
+	const char *path = getenv("PATH");
+	char *list = base_fmt("%s%s", usual, path ? path : ""), *dir, *file;
+
+	while ((dir = base_cut(&list, ":"))) {
+		file = base_fmt("%s/criu", dir);
+		if (*dir == '/' && access(file, X_OK) == 0)
+			return file;
+	}
+	return NULL;
+}
+
+/* A root for criu: it wants the root file system to be a mount point. The
+ * mounts are in a namespace of criu's own and end with it. The masks lie
+ * beside it, as fs_make_scratch() has them. */
+static void
+criu_child_mounts(const struct criu *c)
+{
+	const char *dir = c->scratch;
+	char *root = base_fmt("%s/root", dir);
+	int f;
+
+	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+		err_die("make / a slave:");
+	if (mount("tmpfs", dir, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"mode=755,size=16k,nr_inodes=8") < 0)
+		err_die("mount tmpfs to mask with:");
+	if (mkdir(root, 0755) < 0 || mkdir(base_fmt("%s/d", dir), 0555) < 0 ||
+	    (f = sys_open(AT_FDCWD, base_fmt("%s/f", dir),
+		 O_CREAT | O_EXCL | O_RDONLY, 0444)) < 0)
+		err_die("make mask:");
+	close(f);
+	if (mount(NULL, dir, NULL,
+		MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC,
+		"size=16k,nr_inodes=8") < 0)
+		err_die("make mask read-only:");
+	if (mount(c->run->plan->rootfs, root, NULL, MS_BIND | MS_REC, NULL) < 0)
+		err_die("bind root file system:");
+}
+
+/* A directory by a descriptor above those that criu gets. */
+static int
+criu_open_high(const char *path)
+{
+	CLOSEFD int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0)
+		err_die("directory %s:", path);
+	return fcntl(fd, F_DUPFD_CLOEXEC, 64);
+}
+
+/* From the clone to criu's execve. criu takes numbers of descriptors for those
+ * of whoever made the socket that it is asked over, and mounts below its work
+ * directory: so socket and directories are made here, in its own mount
+ * namespace, and our end goes to the parent over boot. Its output would be
+ * noise beside its log; its stdin is what --shell-job makes the terminal of. */
+NORETURN static void
+criu_child(const struct criu *c, int boot)
+{
+	char *const argv[] = { (char[]){ "criu" }, (char[]){ "swrk" },
+		(char[]){ "3" }, NULL };
+	int fd[LEN(c->give) + 3] = { -1, -1, -1 }, pair[2], null;
+	size_t i, n = 3 + c->ngive;
+
+	err_keep();
+	err.trap = NULL;
+	criu_report = boot;
+	err.send = criu_send_failure;
+	hook_reset_signals();
+	if (c->mounts && c->run->state.keyring)
+		cred_keyring(c->run->id);
+	/* criu 3.17 does not bring it back, but what it makes inherits it. */
+	if (c->mounts && c->run->spec->process->no_new_privileges &&
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
+		err_die("set no new privileges:");
+	if (c->mounts)
+		criu_child_mounts(c);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    sys_send(boot, "\10\0", 2, pair[0]) < 0)
+		err_die("socket for criu:");
+	close(pair[0]);
+	null = sys_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
+	if (null >= 0 && (dup2(null, 1) < 0 || dup2(null, 2) < 0))
+		err_die("dup2:");
+	fd[0] = fcntl(pair[1], F_DUPFD_CLOEXEC, 64);
+	criu_report = fd[0];
+	if (c->images_path) {
+		fd[1] = criu_open_high(c->images_path);
+		fd[2] = criu_open_high(c->work_path);
+	}
+	for (i = 3; i < n; i++)
+		fd[i] = fcntl(c->give[i - 3], F_DUPFD_CLOEXEC, 64);
+	for (i = 0; i < n; i++)
+		if ((fd[i] < 0 && (c->images_path || !i)) ||
+		    (fd[i] >= 0 && dup2(fd[i], 3 + (int)i) < 0))
+			err_die("hand descriptors to criu:");
+	criu_report = 3;
+	sys_close_from(3 + (unsigned)n, false);
+	execve(c->path, argv, environ);
+	err_die("run %s:", c->path);
+}
+
+/* criu, and whatever it has made of the container so far, ends. */
+static void
+criu_kill(void *arg)
+{
+	struct criu *c = arg;
+	int status;
+
+	if (c->pid > 0) {
+		sys_signal(c->pidfd, c->pid, SIGKILL);
+		sys_waitpid(c->pid, &status);
+		c->pid = 0;
+	}
+	if (c->mounts && c->run->pid > 0)
+		run_kill_child(c->run);
+	else if (c->mounts)
+		cg_kill_all(c->run->state.cgroups);
+}
+
+/* Wait for its end. */
+static int
+criu_finish(struct criu *c)
+{
+	int status = 0;
+
+	sys_close(&c->sock);
+	sys_waitpid(c->pid, &status);
+	sys_close(&c->pidfd);
+	c->pid = 0;
+	return status;
+}
+
+/* ---- asking ---- */
+
+static void
+criu_send(const struct criu *c, const struct text *t)
+{
+	/* Where it ended before it could read, what it says is told. */
+	if (sys_send(c->sock, t->p, t->n, -1) < 0 && errno != EPIPE &&
+	    errno != ECONNRESET)
+		err_die("speak to criu:");
+}
+
+/* The line of criu's log that says what went wrong: the last error that is
+ * not about others having failed. NULL when there is none. */
+static char *
+criu_log_line(const struct criu *c)
+{
+	static const char *const noise[] = { "FAILED", "exited, status",
+		"killed by signal", "action scripts failed",
+		"client reported script error" };
+	char *text = sys_read_regular(
+	    c->work, c->log, O_NOFOLLOW, (size_t)16 << 20, NULL);
+	char *line, *at, *last = NULL;
+	size_t i;
+
+	while (text && (line = base_cut(&text, "\n"))) {
+		at = strstr(line, "Error (");
+		for (i = 0; at && i < LEN(noise); i++)
+			if (strstr(at, noise[i]))
+				at = NULL;
+		last = at ? at : last;
+	}
+	return last;
+}
+
+/* Die of what criu said, in its own words. */
+NORETURN static void
+criu_die(struct criu *c, const struct criu_answer *a)
+{
+	char *line = c->work >= 0 ? criu_log_line(c) : NULL;
+	const char *hint = "";
+	int status;
+
+	if (!line && a && a->message && *a->message) {
+		line = a->message;
+		line[strcspn(line, "\n")] = 0;
+	}
+	if (!line) {
+		status = criu_finish(c);
+		line = WIFSIGNALED(status) ?
+			   base_fmt("killed by signal %d", WTERMSIG(status)) :
+			   base_fmt("exit status %d", WEXITSTATUS(status));
+	}
+	if (strstr(line, "unreachable sharing"))
+		hint = "a mount of type cgroup on a v1 host? ";
+	if (c->work < 0 || faccessat(c->work, c->log, F_OK, 0) < 0)
+		err_die("criu failed: %s", line);
+	err_die("criu failed: %s (hint: %sits log is %s/%s)", line, hint,
+	    c->work_path, c->log);
+}
+
+/* The next answer. A signal that asks us to stop ends criu, too. */
+static void
+criu_recv(struct criu *c, struct criu_answer *a)
+{
+	struct pollfd p[2] = { { .fd = c->sock, .events = POLLIN },
+		{ .fd = c->run->signals, .events = POLLIN } };
+	static char buf[1 << 16];
+	ssize_t n;
+
+	memset(a, 0, sizeof *a);
+	while (poll(p, LEN(p), -1) < 0)
+		if (errno != EINTR)
+			err_die("poll:");
+	if (p[1].revents)
+		err_die("interrupted by a signal");
+	n = sys_recv(c->sock, buf, sizeof buf, &a->fd);
+	if (n == 0 || (n < 0 && errno == ECONNRESET))
+		criu_die(c, NULL);
+	if (n < 0)
+		err_die("receive from criu:");
+	if (!criu_decode(a, buf, buf + n, 0))
+		err_die("broken message from criu");
+}
+
+/* criu listens; restore: in the container's cgroups. */
+static void
+criu_start(struct criu *c, int cgroup)
+{
+	struct criu_answer a;
+	int pair[2];
+	bool born;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		err_die("socketpair:");
+	c->pid = sys_clone(c->mounts ? CLONE_NEWNS : 0, cgroup, &born);
+	if (c->pid == 0) {
+		close(pair[0]);
+		criu_child(c, pair[1]);
+	}
+	if (c->pid < 0)
+		err_die("clone for criu:");
+	close(pair[1]);
+	c->sock = pair[0];
+	c->pidfd = sys_pidfd_open(c->pid);
+	err_undo(criu_kill, c);
+	if (c->mounts)
+		cg_place(c->run->plan, c->pid, born);
+	criu_recv(c, &a);
+	if (a.fd < 0)
+		err_die("%s", a.message ? a.message : "criu has no socket");
+	close(c->sock);
+	c->sock = a.fd;
+}
+
+/* Ask and answer until it has done it. heard: what to do at its moments, by
+ * criu's name of each. */
+static void
+criu_do(struct criu *c, unsigned type,
+    void (*heard)(struct criu *, const struct criu_answer *))
+{
+	struct criu_answer a;
+	struct text ask = { 0 }, done = { 0 };
+
+	criu_put_number(&ask, 1, type);
+	criu_put_bytes(&ask, 2, c->opts.p, c->opts.n);
+	criu_put_number(&done, 1, CRIU_NOTIFY);
+	criu_put_number(&done, 3, true);
+	criu_send(c, &ask);
+	for (;;) {
+		criu_recv(c, &a);
+		if (a.type != CRIU_NOTIFY)
+			break;
+		if (heard && a.script)
+			heard(c, &a);
+		criu_send(c, &done);
+	}
+	if (!a.ok)
+		criu_die(c, &a);
+	criu_finish(c);
+}
+
+/* Would criu work on this machine? It looks at the kernel for the answer. */
+static void
+criu_probe(void *arg)
+{
+	struct criu *c = arg;
+	struct criu_answer a;
+	struct text ask = { 0 };
+
+	c->path = criu_try_find();
+	if (!c->path)
+		err_die("criu was not found (hint: is it installed?)");
+	criu_start(c, -1);
+	criu_put_number(&ask, 1, CRIU_FEATURE_CHECK);
+	criu_put_bytes(&ask, 5, "", 0);
+	criu_send(c, &ask);
+	criu_recv(c, &a);
+	if (!a.ok)
+		err_die("%s does not work on this kernel (hint: criu check)",
+		    c->path);
+}
+
+/* NULL, or why neither checkpoint nor restore can work. */
+static const char *
+criu_missing(void)
+{
+	static struct run r;
+	struct criu c = { .run = &r, .images = -1, .work = -1 };
+	bool works;
+
+	r.signals = -1;
+	works = err_try(criu_probe, &c);
+	err_keep();
+	if (c.pid > 0)
+		criu_kill(&c);
+	return works ? NULL : err.trapped;
+}
+
+/* ---- options ---- */
+
+static void
+criu_put_page_server(struct criu *c, const char *server)
+{
+	const char *colon = strrchr(server, ':');
+	struct text t = { 0 };
+	uint64_t port;
+
+	if (!colon || colon == server ||
+	    base_number(colon + 1, 65535, &port) < 0)
+		err_die("--page-server: '%s' is not ADDRESS:PORT", server);
+	criu_put_bytes(&t, 1, server, (size_t)(colon - server));
+	criu_put_number(&t, 2, port);
+	criu_put_bytes(&c->opts, CRIU_F_PAGE_SERVER, t.p, t.n);
+}
+
+static void
+criu_put_status_fd(struct criu *c, const char *s)
+{
+	uint64_t fd;
+
+	if (base_number(s, INT_MAX, &fd) < 0)
+		err_die("--status-fd: '%s' is no number", s);
+	/* As in run_preserve(): what came to us is not close-on-exec. */
+	if (fcntl((int)fd, F_GETFD) & FD_CLOEXEC) {
+		errno = EBADF;
+		err_die("--status-fd %s:", s);
+	}
+	criu_put_number(&c->opts, CRIU_F_STATUS_FD, criu_give(c, (int)fd));
+}
+
+/* criu's own settings of the host, which win over ours; the annotation names
+ * other ones, or none (runc's rule). */
+static void
+criu_put_config(struct criu *c, const struct spec *s)
+{
+	const struct spec_pair *a = s->annotations.p;
+	const char *file = "/etc/criu/runc.conf";
+	size_t i;
+
+	for (i = 0; i < s->annotations.n; i++)
+		if (!strcmp(a[i].key, "org.criu.config"))
+			file = a[i].value;
+	if (*file)
+		criu_put_text(&c->opts, CRIU_F_CONFIG, file);
+}
+
+static void
+criu_put_options(struct criu *c, const char *log)
+{
+	const struct run_opts *o = c->run->opts;
+	const struct criu_option *p;
+	char **ns;
+	uint64_t mode;
+
+	c->log = log;
+	criu_put_text(&c->opts, CRIU_F_LOG_FILE, log);
+	criu_put_number(&c->opts, CRIU_F_LOG_LEVEL, 4);
+	criu_put_number(&c->opts, CRIU_F_NOTIFY, true);
+	criu_put_number(&c->opts, CRIU_F_ORPHAN_PTS, true);
+	criu_put_number(&c->opts, CRIU_F_MANAGE_CGROUPS, true);
+	for (p = criu_options; p < criu_options + LEN(criu_options); p++) {
+		const char *at = (const char *)o + p->at;
+
+		if (p->text && *(const char *const *)(const void *)at)
+			criu_put_text(&c->opts, p->field,
+			    *(const char *const *)(const void *)at);
+		else if (!p->text && *(const bool *)at)
+			criu_put_number(&c->opts, p->field, true);
+	}
+	if (o->page_server)
+		criu_put_page_server(c, o->page_server);
+	if (o->status_fd)
+		criu_put_status_fd(c, o->status_fd);
+	if (o->cgroups_mode) {
+		if (tab_find(criu_cgroup_modes, LEN(criu_cgroup_modes),
+			o->cgroups_mode, &mode) < 0)
+			err_die("--manage-cgroups-mode: '%s' is not soft, "
+				"full, strict or ignore",
+			    o->cgroups_mode);
+		criu_put_number(&c->opts, CRIU_F_CGROUPS_MODE, mode);
+	}
+	for (ns = o->empty_ns; ns && *ns; ns++) {
+		if (strcmp(*ns, "network") && strcmp(*ns, "net"))
+			err_die(
+			    "--empty-ns: namespace '%s' is not supported", *ns);
+		criu_put_number(&c->opts, CRIU_F_EMPTY_NS, CLONE_NEWNET);
+	}
+	criu_put_config(c, c->run->spec);
+}
+
+static int
+criu_open_dir(const char *path, bool make)
+{
+	int fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd < 0 && errno == ENOENT && make && state_mkdirs(path) == 0)
+		fd = sys_open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY, 0);
+	if (fd < 0)
+		err_die("directory %s:", path);
+	return fd;
+}
+
+/* The directory of images and that of criu's log. */
+static void
+criu_open_dirs(struct criu *c, bool make)
+{
+	const struct run_opts *o = c->run->opts;
+	const char *images =
+	    o->image_path && *o->image_path ? o->image_path : "checkpoint";
+
+	c->images_path = run_abs(images);
+	c->work_path = o->work_path && *o->work_path ? run_abs(o->work_path) :
+						       c->images_path;
+	c->images = criu_open_dir(c->images_path, make);
+	c->work = criu_open_dir(c->work_path, true);
+	criu_put_number(&c->opts, CRIU_F_IMAGES, CRIU_FD_IMAGES);
+	criu_put_number(&c->opts, CRIU_F_WORK, CRIU_FD_WORK);
+}
+
+/* --parent-path counts from the directory of images, and is there. */
+static void
+criu_check_parent(const struct criu *c, const char *parent)
+{
+	CLOSEFD int fd = -1;
+
+	if (!parent)
+		return;
+	if (*parent == '/')
+		err_die("--parent-path must be relative");
+	fd = sys_open(c->images, parent, O_PATH | O_DIRECTORY, 0);
+	if (fd < 0)
+		err_die("invalid --parent-path %s:", parent);
+}
+
+/* ---- what criu cannot do ---- */
+
+/* pid: of a container that is there, or 0. A namespace by path that is ours is
+ * no other one. */
+static void
+criu_check_namespaces(const struct spec *s, pid_t pid)
+{
+	const struct spec_ns *ns = s->linux_ ? s->linux_->namespaces.p : NULL;
+	size_t i, k;
+
+	if (!spec_ns(s, NS_MNT))
+		err_die("cannot checkpoint or restore a container without a "
+			"mount namespace");
+	if (spec_ns(s, NS_USER))
+		err_die("cannot checkpoint or restore a container with a user "
+			"namespace");
+	for (i = 0; i < s->linux_->namespaces.n; i++) {
+		if (!ns[i].path || ns[i].inherited ||
+		    (pid && ns_is_ours(pid, ns[i].index)))
+			continue;
+		for (k = 0; k < LEN(criu_outer_ns); k++)
+			if (criu_outer_ns[k].index == ns[i].index)
+				break;
+		if (k == LEN(criu_outer_ns))
+			err_die("cannot checkpoint or restore a container in "
+				"another one's %s namespace",
+			    tab_ns[ns[i].index].name);
+	}
+}
+
+/* Die, with nothing done yet, where the restored container would not be what
+ * its config says. */
+static void
+criu_check_spec(const struct spec *s, pid_t pid)
+{
+	const struct spec_mount *m = s->mounts.p;
+	const struct spec_scmp_rule *rule;
+	const char *what = NULL;
+	size_t i;
+	char **o;
+
+	criu_check_namespaces(s, pid);
+	if (s->linux_->netdevs.n)
+		what = "netDevices";
+	if (s->linux_->rdt)
+		what = "intelRdt";
+	for (i = 0; i < s->mounts.n; i++) {
+		if (m[i].uids.n || m[i].gids.n)
+			what = "an id-mapped mount";
+		for (o = m[i].options; o && *o; o++)
+			if (!strcmp(*o, "idmap") || !strcmp(*o, "ridmap"))
+				what = "an id-mapped mount";
+	}
+	rule = s->linux_->seccomp ? s->linux_->seccomp->rules.p : NULL;
+	for (i = 0; rule && i < s->linux_->seccomp->rules.n; i++)
+		if (rule[i].action &&
+		    !strcmp(rule[i].action, "SCMP_ACT_NOTIFY"))
+			what = "a seccomp listener";
+	if (what)
+		err_die(
+		    "cannot checkpoint or restore a container with %s", what);
+}
+
+/* ---- mounts from outside ---- */
+
+/* Where in the container a step of the plan is mounted. */
+struct criu_spot {
+	const struct plan_step *step;
+	char *point;
+	bool dir;
+};
+
+static char *
+criu_path_of(int fd)
+{
+	char *path = base_alloc(PATH_MAX);
+
+	if (readlinkat(sys_proc(), sys_fdname(fd).s, path, PATH_MAX - 1) < 0)
+		err_die("path of descriptor:");
+	return path;
+}
+
+static size_t
+criu_spots(struct criu_spot *spot, const struct plan *p, pid_t pid)
+{
+	CLOSEFD int root = sys_open(
+	    sys_proc(), base_fmt("%d/root", (int)pid), O_PATH | O_DIRECTORY, 0);
+	struct stat st;
+	size_t i, n = 0;
+
+	if (root < 0)
+		err_die("open the container's root:");
+	for (i = 0; i < p->nsteps; i++) {
+		const struct plan_step *s = &p->steps[i];
+		CLOSEFD int fd = -1;
+
+		if (s->op != OP_MOUNT && s->op != OP_BIND &&
+		    s->op != OP_CGROUP && s->op != OP_MASK &&
+		    s->op != OP_DEVICE)
+			continue;
+		fd = sys_resolve(root, s->target, false);
+		if (fd < 0 || fstat(fd, &st) < 0)
+			continue;
+		spot[n].step = s;
+		spot[n].point = criu_path_of(fd);
+		spot[n++].dir = S_ISDIR(st.st_mode);
+	}
+	return n;
+}
+
+/* The rest of path behind top, NULL when it is not top or below it. */
+static const char *
+criu_below(const char *path, const char *top)
+{
+	size_t n = strlen(top);
+
+	return !strncmp(path, top, n) && (!path[n] || path[n] == '/') ?
+		   path + n :
+		   NULL;
+}
+
+/* What a mount is called that criu shall not make itself, but bind from the
+ * host at restore; NULL for those it makes. */
+static const char *
+criu_mount_name(
+    const struct criu_spot *s, const char *rest, const struct plan *p)
+{
+	bool v2 = p->ncgroups == 1 && p->cgroups[0].hier->v2;
+
+	switch (s->step->op) {
+	case OP_BIND:
+		return base_fmt("%s%s", s->step->target, rest);
+	case OP_DEVICE:
+		return *rest ? NULL : s->step->target;
+	case OP_MASK:
+		return *rest ? NULL : s->dir ? CRIU_MASK_DIR : CRIU_MASK_FILE;
+	case OP_CGROUP:
+		if (v2 ? !*rest && !p->cgroupns : *rest != 0)
+			return base_fmt("%s%s", s->step->target, rest);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+/* Declare every mount of the container that comes from outside. */
+static void
+criu_put_outer_mounts(struct criu *c, pid_t pid)
+{
+	const struct plan *p = c->run->plan;
+	struct criu_spot *spot = base_array(p->nsteps, sizeof *spot), *best;
+	size_t n = criu_spots(spot, p, pid), i;
+	char *text = sys_proc_read(base_fmt("%d/mountinfo", (int)pid)), *line;
+	struct plan_mountline m;
+	const char *name;
+
+	if (!text)
+		err_die("read the container's mount table:");
+	while ((line = base_cut(&text, "\n"))) {
+		if (!plan_split_mount(line, &m))
+			continue;
+		best = NULL;
+		for (i = 0; i < n; i++)
+			if (criu_below(m.point, spot[i].point) &&
+			    (!best ||
+				strlen(spot[i].point) >= strlen(best->point)))
+				best = &spot[i];
+		/* The service manager's socket does not last so long. */
+		if (!best && !strcmp(m.point, PLAN_NOTIFY))
+			criu_put_pair(
+			    &c->opts, CRIU_F_MOUNT, m.point, CRIU_MASK_DIR);
+		name = best ? criu_mount_name(
+				  best, criu_below(m.point, best->point), p) :
+			      NULL;
+		if (name)
+			criu_put_pair(&c->opts, CRIU_F_MOUNT, m.point, name);
+	}
+}
+
+/* The source of a bind, and what is mounted below it. */
+static void
+criu_put_bind(struct criu *c, const struct plan_step *s)
+{
+	CLOSEFD int fd = sys_open(AT_FDCWD, s->source, O_PATH, 0);
+	char *from, *text, *line;
+	struct plan_mountline m;
+	const char *rest;
+
+	if (fd < 0)
+		err_die("bind %s: %s:", s->target, s->source);
+	from = criu_path_of(fd);
+	criu_put_pair(&c->opts, CRIU_F_MOUNT, s->target, from);
+	if (!(s->flags & MS_REC))
+		return;
+	text = sys_proc_read("self/mountinfo");
+	while (text && (line = base_cut(&text, "\n")))
+		if (plan_split_mount(line, &m) &&
+		    (rest = criu_below(m.point, from)) && *rest)
+			criu_put_pair(&c->opts, CRIU_F_MOUNT,
+			    base_fmt("%s%s", s->target, rest), m.point);
+}
+
+/* Where restore finds what criu_put_outer_mounts() declared. */
+static void
+criu_put_sources(struct criu *c)
+{
+	const struct plan *p = c->run->plan;
+	const struct plan_step *s;
+	size_t i;
+
+	criu_put_pair(&c->opts, CRIU_F_MOUNT, CRIU_MASK_DIR,
+	    base_fmt("%s/d", c->scratch));
+	criu_put_pair(&c->opts, CRIU_F_MOUNT, CRIU_MASK_FILE,
+	    base_fmt("%s/f", c->scratch));
+	for (s = p->steps; s < p->steps + p->nsteps; s++) {
+		if (s->op == OP_BIND)
+			criu_put_bind(c, s);
+		if (s->op == OP_DEVICE)
+			criu_put_pair(
+			    &c->opts, CRIU_F_MOUNT, s->target, s->target);
+		for (i = 0; s->op == OP_CGROUP && i < p->ncgroups; i++)
+			criu_put_pair(&c->opts, CRIU_F_MOUNT,
+			    p->ncgroups == 1 && p->cgroups[0].hier->v2 ?
+				s->target :
+				base_fmt("%s%s", s->target,
+				    strrchr(p->cgroups[i].hier->mount, '/')),
+			    p->cgroups[i].dir);
+	}
+}
+
+/* ---- checkpoint ---- */
+
+/* Namespaces of others that the container is in. */
+static void
+criu_put_outer_namespaces(struct criu *c, pid_t pid)
+{
+	const struct spec_ns *ns;
+	struct stat st;
+	size_t i;
+
+	for (i = 0; i < LEN(criu_outer_ns); i++) {
+		ns = spec_ns(c->run->spec, criu_outer_ns[i].index);
+		if (!ns || !ns->path)
+			continue;
+		if (fstatat(sys_proc(),
+			base_fmt("%d/ns/%s", (int)pid, criu_outer_ns[i].name),
+			&st, 0) < 0)
+			err_die("look at %s namespace:", criu_outer_ns[i].name);
+		criu_put_text(&c->opts, CRIU_F_EXTERNAL,
+		    base_fmt("%s[%llu]:%s", criu_outer_ns[i].name,
+			(unsigned long long)st.st_ino, criu_outer_ns[i].key));
+	}
+}
+
+/* Is a mount with this number in the container's mount table? */
+static bool
+criu_has_mount(pid_t pid, const char *id)
+{
+	char *text = sys_proc_read(base_fmt("%d/mountinfo", (int)pid)), *line;
+	size_t n = strlen(id);
+
+	while (text && (line = base_cut(&text, "\n")))
+		if (!strncmp(line, id, n) && line[n] == ' ')
+			return true;
+	return false;
+}
+
+/* One of the program's 0, 1, 2 by the name that criu has for it. A file of
+ * the host is declared: criu finds it nowhere in the container. */
+static char *
+criu_put_outer_file(struct criu *c, pid_t pid, int fd)
+{
+	char *link = base_alloc(PATH_MAX), *info, *id = NULL;
+	char *path = base_fmt("%d/fd/%d", (int)pid, fd);
+	struct stat st;
+	uint64_t mount;
+
+	if (readlinkat(sys_proc(), path, link, PATH_MAX - 1) < 0)
+		return base_dup("");
+	info = sys_proc_read(base_fmt("%d/fdinfo/%d", (int)pid, fd));
+	if (info && (id = cred_status_line(info, "mnt_id")))
+		id = base_cut(&id, " \t");
+	if (*link != '/' || !id || base_number(id, INT_MAX, &mount) < 0 ||
+	    criu_has_mount(pid, id) || fstatat(sys_proc(), path, &st, 0) < 0)
+		return link;
+	link = base_fmt("file[%llx:%llx]", (unsigned long long)mount,
+	    (unsigned long long)st.st_ino);
+	criu_put_text(&c->opts, CRIU_F_EXTERNAL, link);
+	return link;
+}
+
+/* What the program's stdin, stdout and stderr are stands beside the images,
+ * so that restore can put its own in their place. */
+static void
+criu_put_outer_files(struct criu *c, pid_t pid)
+{
+	struct text t = { 0 };
+	int fd;
+
+	for (fd = 0; fd < 3; fd++) {
+		base_puts(&t, fd ? "," : "[");
+		base_put_json(&t, criu_put_outer_file(c, pid, fd));
+	}
+	base_puts(&t, "]");
+	if (sys_replace_file(c->images, CRIU_FDS, 0600, t.p, t.n) < 0)
+		err_die("write %s:", CRIU_FDS);
+}
+
+/* criu stops the processes by the freezer of their cgroup; else a paused
+ * container could not be looked into. */
+static void
+criu_put_freezer(struct criu *c)
+{
+	char **dir = c->run->state.cgroups;
+
+	for (; dir && *dir; dir++)
+		if (access(base_fmt("%s/freezer.state", *dir), F_OK) == 0 ||
+		    access(base_fmt("%s/cgroup.freeze", *dir), F_OK) == 0) {
+			criu_put_text(&c->opts, CRIU_F_FREEZE, *dir);
+			return;
+		}
+}
+
+static void
+criu_find(struct criu *c)
+{
+	c->path = criu_try_find();
+	if (!c->path)
+		err_die("criu was not found (hint: is it installed?)");
+}
+
+static void
+criu_load(struct run *r, const struct run_opts *o, const char *id)
+{
+	static struct host host;
+	enum state_status now;
+
+	r->opts = o;
+	r->id = id;
+	r->signals = r->pidfd = -1;
+	state_get(&r->state, o->root, id);
+	now = state_now(&r->state);
+	if (now == ST_CREATING)
+		err_die("container is being created");
+	if (now == ST_CREATED || now == ST_STOPPED)
+		err_die("Container cannot be checkpointed in %s state",
+		    state_word[now]);
+	r->bundle = r->state.bundle;
+	r->spec = run_saved_spec(&r->state);
+	criu_check_spec(r->spec, (pid_t)r->state.pid.v);
+	plan_probe(&host);
+	r->plan = plan_make(r->spec, &host, id, r->bundle);
+}
+
+/* checkpoint: criu writes the container down, and ends it unless told not
+ * to. A failure changes nothing: criu lets it run on. */
+static int
+criu_checkpoint(const struct run_opts *o, const char *id)
+{
+	static struct run r;
+	struct state *st = &r.state;
+	struct criu c = { .run = &r, .images = -1, .work = -1 };
+	pid_t pid;
+
+	signal(SIGPIPE, SIG_IGN);
+	unsetenv("NOTIFY_SOCKET");
+	criu_load(&r, o, id);
+	criu_find(&c);
+	criu_put_options(&c, "dump.log");
+	if (!run_lock(st) || !state_lives(&st->pid, &st->start_time))
+		err_die("Container cannot be checkpointed in stopped state");
+	pid = (pid_t)st->pid.v;
+	criu_open_dirs(&c, true);
+	criu_check_parent(&c, o->parent_path);
+	criu_put_number(&c.opts, CRIU_F_PID, (uint64_t)pid);
+	criu_put_text(&c.opts, CRIU_F_ROOT, r.plan->rootfs);
+	criu_put_freezer(&c);
+	criu_put_outer_namespaces(&c, pid);
+	if (o->pre_dump || o->parent_path)
+		criu_put_number(&c.opts, CRIU_F_TRACK_MEM, true);
+	if (!o->pre_dump) {
+		criu_put_outer_mounts(&c, pid);
+		criu_put_outer_files(&c, pid);
+	}
+	r.signals = run_block_signals();
+	criu_start(&c, -1);
+	criu_do(&c, o->pre_dump ? CRIU_PRE_DUMP : CRIU_DUMP, NULL);
+	err_keep();
+	if (o->pre_dump || o->leave_running)
+		return 0;
+	run_kill_init(st);
+	run_delete_dead(o, st);
+	return 0;
+}
+
+/* ---- restore ---- */
+
+static void
+criu_put_inner(struct criu *c)
+{
+	const struct spec_ns *ns;
+	struct json j;
+	size_t i, len;
+	char *text, **key;
+
+	for (i = 0; i < LEN(criu_outer_ns); i++) {
+		ns = spec_ns(c->run->spec, criu_outer_ns[i].index);
+		if (ns && ns->path)
+			criu_put_inherit(c, criu_outer_ns[i].key,
+			    c->run->init.join_fds[criu_outer_ns[i].index]);
+	}
+	text = sys_read_regular(c->images, CRIU_FDS, O_NOFOLLOW, 1 << 16, &len);
+	if (!text && errno == ENOENT)
+		return;
+	if (!text)
+		err_die("read %s:", CRIU_FDS);
+	json_parse(&j, CRIU_FDS, text, len);
+	key = spec_strings(&j, 0);
+	for (i = 0; i < 3 && key[i]; i++)
+		if (!strncmp(key[i], "pipe:[", 6) ||
+		    !strncmp(key[i], "file[", 5))
+			criu_put_inherit(c, key[i], (int)i);
+}
+
+/* Where the container's cgroups are now, whatever they were called when the
+ * images were made: those that criu itself was put into. */
+static void
+criu_put_cgroups(struct criu *c)
+{
+	char *text = sys_proc_read(base_fmt("%d/cgroup", (int)c->pid));
+	char *line, *names, *path, *name;
+
+	while (text && (line = base_cut(&text, "\n"))) {
+		names = strchr(line, ':');
+		path = names ? strchr(names + 1, ':') : NULL;
+		if (!path)
+			continue;
+		names++;
+		*path++ = 0;
+		if (!*names)
+			criu_put_pair(&c->opts, CRIU_F_CGROUP_ROOT, "", path);
+		while ((name = base_cut(&names, ",")))
+			criu_put_pair(&c->opts, CRIU_F_CGROUP_ROOT, name, path);
+	}
+}
+
+/* The gate of restore: what the images gave the program is within what the
+ * config allows. The program may have dropped more since it began. */
+static void
+criu_verify(const struct run *r)
+{
+	char *status = sys_proc_read(base_fmt("%d/status", (int)r->pid));
+	const struct spec_process *p = r->spec->process;
+	uint64_t bounding = p->caps ? p->caps->bounding : 0;
+	uint64_t all = bounding | (p->caps ? p->caps->permitted : 0);
+	const char *bnd, *prm, *nnp, *filter;
+	struct ns_id ours[NS_COUNT];
+	unsigned fresh = init_new_ns(r->plan);
+
+	ns_look("self", fresh, ours);
+	ns_verify(base_fmt("%d", (int)r->pid), fresh, ours, r->plan->join,
+	    r->init.want);
+	if (!status)
+		err_die("check: read status of the container:");
+	bnd = cred_status_line(status, "CapBnd");
+	prm = cred_status_line(status, "CapPrm");
+	nnp = cred_status_line(status, "NoNewPrivs");
+	filter = cred_status_line(status, "Seccomp");
+	if (!bnd || !prm || (strtoull(bnd, NULL, 16) & ~bounding) ||
+	    (strtoull(prm, NULL, 16) & ~all))
+		err_die("check: the checkpoint has capabilities that the "
+			"config does not give");
+	if (p->no_new_privileges && nnp && strtoull(nnp, NULL, 10) != 1)
+		err_die("check: the checkpoint has not noNewPrivileges");
+	if (r->spec->linux_->seccomp && filter &&
+	    strtoull(filter, NULL, 10) != 2)
+		err_die("check: the checkpoint has no seccomp filter");
+}
+
+/* The moments of a restore. At pre-resume nothing runs yet and all is as it
+ * will be. */
+static void
+criu_heard(struct criu *c, const struct criu_answer *a)
+{
+	struct run *r = c->run;
+
+	if (!strcmp(a->script, "orphan-pts-master") && a->fd >= 0) {
+		r->tty.master = a->fd;
+		if (r->opts->console_socket)
+			tty_send_console(run_socket(r, r->opts->console_socket),
+			    a->fd, "/dev/ptmx");
+	}
+	if (a->pid && r->pid <= 0) {
+		r->pid = (pid_t)a->pid;
+		r->pidfd = sys_pidfd_open(r->pid);
+	}
+	if (!strcmp(a->script, "setup-namespaces")) {
+		run_hooks(r, HOOK_PRESTART, ST_CREATING, r->pid);
+		run_hooks(r, HOOK_CREATE_RUNTIME, ST_CREATING, r->pid);
+	}
+	if (!strcmp(a->script, "pre-resume")) {
+		criu_verify(r);
+		run_record(r, "running");
+	}
+}
+
+/* A root file system that the container was never in lacks what create would
+ * have made there: the directories and files that things are mounted on. */
+static void
+criu_mount_points(const struct plan *p)
+{
+	CLOSEFD int root =
+	    sys_open(AT_FDCWD, p->rootfs, O_PATH | O_DIRECTORY, 0);
+	const struct plan_step *s, *up;
+	struct stat st;
+	int fd;
+
+	if (root < 0)
+		err_die("root file system %s:", p->rootfs);
+	for (s = p->steps; s < p->steps + p->nsteps; s++) {
+		if (s->op != OP_MOUNT && s->op != OP_BIND && s->op != OP_CGROUP)
+			continue;
+		for (up = p->steps; up < s; up++)
+			if ((up->op == OP_MOUNT || up->op == OP_BIND) &&
+			    criu_below(s->target, up->target))
+				break;
+		if (up < s)
+			continue;
+		if (s->op == OP_BIND && stat(s->source, &st) == 0 &&
+		    !S_ISDIR(st.st_mode))
+			fd = sys_mkfile(root, s->target, 0644);
+		else
+			fd = sys_mkdirs(root, s->target, 0755, 0);
+		if (fd < 0)
+			err_die("make mount point %s:", s->target);
+		close(fd);
+	}
+}
+
+/* From the command line to a container that criu has brought back. */
+static void
+criu_restore_prepared(struct criu *c)
+{
+	struct run *r = c->run;
+	int cgroup;
+
+	criu_open_dirs(c, false);
+	criu_put_options(c, "restore.log");
+	run_place(r, false);
+	if (r->state.dir < 0)
+		err_die("restore needs a state directory");
+	c->scratch = criu_path_of(r->state.dir);
+	criu_mount_points(r->plan);
+	criu_put_sources(c);
+	criu_put_inner(c);
+	criu_put_text(&c->opts, CRIU_F_ROOT, base_fmt("%s/root", c->scratch));
+	criu_put_number(&c->opts, CRIU_F_SIBLING, true);
+	criu_put_number(&c->opts, CRIU_F_EVASIVE_DEVICES, true);
+	cgroup = cg_open_v2(r->plan);
+	criu_start(c, cgroup);
+	sys_close(&cgroup);
+	criu_put_cgroups(c);
+	criu_do(c, CRIU_RESTORE, criu_heard);
+	if (r->pid <= 0 || !r->state.pid.v)
+		err_die("criu did not tell of the container's process");
+}
+
+static int
+criu_restore(const struct run_opts *o, const char *id)
+{
+	static struct run r;
+	struct criu c = { .run = &r, .images = -1, .work = -1, .mounts = true };
+
+	if (!o->no_subreaper && !o->detach)
+		prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+	/* The program was ready long ago, and will not say so again. */
+	unsetenv("NOTIFY_SOCKET");
+	criu_find(&c);
+	run_begin(&r, o, id, false);
+	criu_check_spec(r.spec, 0);
+	criu_restore_prepared(&c);
+	return run_attend(&r);
+}
 
 /* == 26 SHOW ========================================== show_ =============
  * Owns:   commands that only look: state, list, ps, plan, features, version;
@@ -15189,6 +16521,8 @@ show_features(const struct run_opts *opts, char **argv)
 	show_put_linux(&o);
 	json_put_open(&o, "annotations", '{');
 	json_put_string(&o, "org.ocirt.version", VERSION);
+	json_put_string(&o, "org.opencontainers.runc.checkpoint.enabled",
+	    criu_missing() ? "false" : "true");
 	scmp_put_annotation(&o);
 	json_put_close(&o, '}');
 	/* no annotation changes what is done */
@@ -15241,10 +16575,13 @@ enum {
 	C_FEATURES = 1 << 12,
 	C_VERSION = 1 << 13,
 	C_HELP = 1 << 14,
+	C_CHECKPOINT = 1 << 20,
+	C_RESTORE = 1 << 21,
 	C_PAUSE = 1 << 15,
 	C_RESUME = 1 << 16,
 };
 #define C_START_ANY (C_CREATE | C_RUN | C_EXEC)
+#define C_CRIU (C_CHECKPOINT | C_RESTORE)
 
 enum cmd_type { O_BOOL, O_STRING, O_LIST };
 
@@ -15272,15 +16609,15 @@ static const struct cmd_option cmd_options[] = {
 	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
 	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
 	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
-	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
-	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY, "send the terminal's master end to this unix socket" },
+	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_RESTORE | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
+	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY | C_RESTORE, "send the terminal's master end to this unix socket" },
 	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a handle on the process to this unix socket" },
-	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY, "write the process id to FILE" },
+	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY | C_RESTORE, "write the process id to FILE" },
 	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
-	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC, "return when the program runs" },
+	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC | C_RESTORE, "return when the program runs" },
 	{ "keep",            0,  NULL,     OPT(O_BOOL,   keep),            C_RUN, "do not delete the container when it ends" },
-	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC, "do not adopt orphaned processes" },
-	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN, "accepted; the root is always pivoted" },
+	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC | C_RESTORE, "do not adopt orphaned processes" },
+	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN | C_RESTORE, "accepted; the root is always pivoted" },
 	{ "no-new-keyring",  0,  NULL,     OPT(O_BOOL,   no_new_keyring),  C_CREATE | C_RUN, "keep the caller's session keyring" },
 	{ "cwd",             0,  "DIR",    OPT(O_STRING, cwd),             C_EXEC, "working directory in the container" },
 	{ "env",             'e', "K=V",   OPT(O_LIST,   env),             C_EXEC, "set an environment variable" },
@@ -15294,6 +16631,25 @@ static const struct cmd_option cmd_options[] = {
 	{ "cap",             'c', "CAP",   OPT(O_LIST,   caps),            C_EXEC, "add a capability" },
 	{ "cgroup",          0,  "PATH",   OPT(O_LIST,   cgroup),          C_EXEC, "run in this cgroup below the container's" },
 	{ "ignore-paused",   0,  NULL,     OPT(O_BOOL,   ignore_paused),   C_EXEC, "exec in a paused container too" },
+	{ "image-path",      0,  "DIR",    OPT(O_STRING, image_path),      C_CRIU, "directory of the checkpoint (default ./checkpoint)" },
+	{ "work-path",       0,  "DIR",    OPT(O_STRING, work_path),       C_CRIU, "directory for criu's log (default the checkpoint's)" },
+	{ "parent-path",     0,  "DIR",    OPT(O_STRING, parent_path),     C_CHECKPOINT, "an earlier pre-dump, relative to the checkpoint" },
+	{ "pre-dump",        0,  NULL,     OPT(O_BOOL,   pre_dump),        C_CHECKPOINT, "write down the memory only, the container runs on" },
+	{ "leave-running",   0,  NULL,     OPT(O_BOOL,   leave_running),   C_CHECKPOINT, "the container runs on" },
+	{ "tcp-established", 0,  NULL,     OPT(O_BOOL,   tcp_established), C_CRIU, "allow open TCP connections" },
+	{ "tcp-skip-in-flight", 0, NULL,   OPT(O_BOOL,   tcp_skip_in_flight), C_CHECKPOINT, "leave out TCP connections that are being made" },
+	{ "ext-unix-sk",     0,  NULL,     OPT(O_BOOL,   ext_unix_sk),     C_CRIU, "allow unix sockets to the outside" },
+	{ "shell-job",       0,  NULL,     OPT(O_BOOL,   shell_job),       C_CRIU, "allow a terminal from the outside" },
+	{ "file-locks",      0,  NULL,     OPT(O_BOOL,   file_locks),      C_CRIU, "keep file locks" },
+	{ "link-remap",      0,  NULL,     OPT(O_BOOL,   link_remap),      C_CHECKPOINT, "give unlinked open files a name" },
+	{ "auto-dedup",      0,  NULL,     OPT(O_BOOL,   auto_dedup),      C_CRIU, "drop pages from the images that are no longer needed" },
+	{ "lazy-pages",      0,  NULL,     OPT(O_BOOL,   lazy_pages),      C_CRIU, "serve the memory while the restored container runs" },
+	{ "status-fd",       0,  "N",      OPT(O_STRING, status_fd),       C_CHECKPOINT, "criu says here that lazy pages can be asked for" },
+	{ "page-server",     0,  "ADDRESS:PORT", OPT(O_STRING, page_server), C_CHECKPOINT, "send the memory to a criu page server" },
+	{ "manage-cgroups-mode", 0, "MODE", OPT(O_STRING, cgroups_mode),   C_CRIU, "soft (default), full, strict or ignore" },
+	{ "empty-ns",        0,  "NAMESPACE", OPT(O_LIST, empty_ns),       C_CRIU, "leave the namespace (network) as it is when new" },
+	{ "lsm-profile",     0,  "TYPE:NAME", OPT(O_STRING, lsm_profile),  C_RESTORE, "another profile: apparmor:NAME or selinux:LABEL" },
+	{ "lsm-mount-context", 0, "CONTEXT", OPT(O_STRING, lsm_mount_context), C_RESTORE, "another context for mounts that have one" },
 	{ "all",             'a', NULL,    OPT(O_BOOL,   all),             C_KILL, "signal all processes of the container" },
 	{ "force",           'f', NULL,    OPT(O_BOOL,   force),           C_DELETE, "kill it if it still runs" },
 	{ "format",          'f', "FORMAT", OPT(O_STRING, format),         C_LIST | C_PS, "table (default) or json" },
@@ -15355,6 +16711,18 @@ cmd_exec(const struct run_opts *o, char **argv)
 }
 
 static int
+cmd_checkpoint(const struct run_opts *o, char **argv)
+{
+	return criu_checkpoint(o, argv[0]);
+}
+
+static int
+cmd_restore(const struct run_opts *o, char **argv)
+{
+	return criu_restore(o, argv[0]);
+}
+
+static int
 cmd_kill(const struct run_opts *o, char **argv)
 {
 	int sig = SIGTERM;
@@ -15384,6 +16752,10 @@ static const struct cmd cmds[] = {
 	  "Ends what pause began." },
 	{ "delete",   "ID",              "delete a stopped container",            C_DELETE,   1, 1,  false, cmd_delete,
 	  "Removes all that create made. A created container is killed; a running one\nonly with --force, which also makes it no error when there is none." },
+	{ "checkpoint", "ID",            "write a running container down",        C_CHECKPOINT, 1, 1, false, cmd_checkpoint,
+	  "criu writes the container's processes into images and ends them; the container\nis deleted then, unless --leave-running or --pre-dump is given." },
+	{ "restore",  "ID",              "bring a container back from a checkpoint", C_RESTORE, 1, 1, false, cmd_restore,
+	  "Makes the container of the bundle as run does, but its processes come from\nthe images that checkpoint wrote, and go on where they were." },
 	{ "state",    "ID",              "print the state of a container",        C_STATE,    1, 1,  false, show_state,
 	  "Prints one JSON object, as the runtime specification has it." },
 	{ "list",     "",                "list the containers",                   C_LIST,     0, 0,  false, show_list,
@@ -15577,15 +16949,16 @@ cmd_put_bash(struct text *t)
 	for (o = cmd_options; o < cmd_options + LEN(cmd_options); o++)
 		if (o->cmds & C_GLOBAL)
 			base_putf(t, "--%s ", o->name);
-	base_puts(t, "\" ;;\n\tesac\n"
-		     "\tif [[ $cmd && $cur != -* ]]; then\n"
-		     "\t\tcase $cmd in start|exec|kill|pause|resume|delete|"
-		     "state|ps)\n"
-		     "\t\t\twords=$(ocirt list -q 2>/dev/null) ;;\n"
-		     "\t\tesac\n\tfi\n"
-		     "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
-		     "\"$cur\")\n"
-		     "}\ncomplete -o default -F _ocirt ocirt\n");
+	base_puts(t,
+	    "\" ;;\n\tesac\n"
+	    "\tif [[ $cmd && $cur != -* ]]; then\n"
+	    "\t\tcase $cmd in start|exec|checkpoint|kill|pause|resume|delete|"
+	    "state|ps)\n"
+	    "\t\t\twords=$(ocirt list -q 2>/dev/null) ;;\n"
+	    "\t\tesac\n\tfi\n"
+	    "\tmapfile -t COMPREPLY < <(compgen -W \"$words\" -- "
+	    "\"$cur\")\n"
+	    "}\ncomplete -o default -F _ocirt ocirt\n");
 }
 
 static void
@@ -15761,6 +17134,18 @@ cmd_parse(struct run_opts *to, const struct cmd *c, char **argv)
 	return out;
 }
 
+/* Engines ask for the help of checkpoint to learn whether it works (C8). */
+static int
+cmd_help_of(const struct run_opts *o, const struct cmd *c)
+{
+	const char *why = c->bit == C_CHECKPOINT ? criu_missing() : NULL;
+
+	cmd_help(o, (char *[]){ base_dup(c->name), NULL });
+	if (why)
+		err_die("%s cannot work here: %s", c->name, why);
+	return 0;
+}
+
 static void
 cmd_check_globals(const struct run_opts *o)
 {
@@ -15817,7 +17202,7 @@ cmd_main(char **argv)
 	}
 	n = cmd_parse(&o, c, ++copy);
 	if (o.help)
-		return cmd_help(&o, (char *[]){ base_dup(c->name), NULL });
+		return cmd_help_of(&o, c);
 	cmd_check_count(&o, c, n);
 	if (c->bit == C_EXEC)
 		err.status = 255;
@@ -15825,7 +17210,7 @@ cmd_main(char **argv)
 		err_push("%s %s", c->name, copy[0]);
 	else
 		err_push("%s", c->name);
-	if (c->bit & C_START_ANY)
+	if (c->bit & (C_START_ANY | C_RESTORE))
 		run_seal(argv);
 	return c->run(&o, copy);
 }
