@@ -425,11 +425,172 @@ annotate()
 	mv "$T/config.new" "$B/config.json"
 }
 
+# ---- other containers, other endings ----
+
+# told KIND: what it was told as status and pid
+told()
+{
+	state=$(log "$1.state")
+	echo "$(member status) $(member pid)"
+}
+
+# Hooks of a container that keeps some of the host's namespaces, or has a user
+# namespace: where they run follows, what they are told as well.
+elsewhere()
+{
+	for how in pid network user; do
+		fresh
+		hook_script all "k=\$1
+			cat >$T/log/\$k.state
+			for n in mnt pid net user; do
+				readlink /proc/self/ns/\$n
+			done >$T/log/\$k.ns
+			sed -n 's/^PPid:.//p' /proc/self/status >$T/log/\$k.ppid
+			[ ! -e /script ] || echo inside >$T/log/\$k.inside"
+		hooks "$(one prestart all),$(one createContainer all),$(one startContainer all),$(one poststart all),$(one poststop all)"
+		script 'sleep 1000'
+		if [ $how = user ]; then
+			[ -e /proc/self/ns/user ] || continue
+			# Its root must reach the bundle, and write the log.
+			edit '.linux.namespaces += [{type: "user"}] |
+				.linux.uidMappings = [{containerID: 0,
+					hostID: 100000, size: 1000}] |
+				.linux.gidMappings = .linux.uidMappings'
+			chown -R 100000:100000 "$B/rootfs"
+		else
+			without $how
+		fi
+		p=
+		if o run -d -b "$B" --pid-file "$T/pid" "$ID" </dev/null \
+			>"$T/out" 2>&1; then
+			p=$(cat "$T/pid")
+		else
+			not_ok "a container with other namespaces runs ($how)"
+			diag "$(cat "$T/out")"
+		fi
+		for n in mnt pid net user; do
+			readlink "/proc/$p/ns/$n"
+		done >"$T/container.ns"
+		for n in mnt pid net user; do
+			readlink "/proc/self/ns/$n"
+		done >"$T/host.ns"
+		check "H1: createContainer is in the container's namespaces ($how)" \
+			cmp "$T/log/createContainer.ns" "$T/container.ns"
+		check "H1: so is startContainer ($how)" \
+			cmp "$T/log/startContainer.ns" "$T/container.ns"
+		check "H1: prestart is in the host's ($how)" \
+			cmp "$T/log/prestart.ns" "$T/host.ns"
+		one=1
+		[ $how != pid ] || one=$p
+		is "H1: what they are told ($how)" "$(told prestart), $(told \
+			createContainer), $(told startContainer), $(told poststart)" \
+			"creating $p, creating $one, created $one, running $p"
+		is "startContainer alone is in the root file system ($how)" \
+			"$(cd "$T/log" && echo *.inside)" startContainer.inside
+		o delete -f "$ID"
+		like "H7: delete -f runs poststop ($how)" "$(told poststop)" \
+			'^stopped 0?$'
+		left
+	done
+}
+
+endings()
+{
+	# poststop of a failed create sees that all is gone
+	fresh
+	hook_script fails 'exit 3'
+	hook_script looks "cat >$T/log/state; ls $ROOT >$T/log/root
+		ls -d /proc/\$(cat $T/log/pid) >$T/log/alive 2>/dev/null"
+	hook_script notes "sed 's/.*\"pid\":\([0-9]*\).*/\1/' >$T/log/pid"
+	hooks "$(one prestart notes),$(one createContainer fails),$(one poststop looks)"
+	script 'echo ran'
+	out=$(run_b 2>&1)
+	like 'L7 H7: poststop of a container that failed' "$(log state)" \
+		'"status":"stopped"'
+	is 'H7: its directory is gone by then, and its process' \
+		"$(log root)$(log alive)" ''
+	left
+
+	# told to stop in a hook
+	fresh
+	hook_script waits "cat >/dev/null; echo \$\$ >$T/log/up; exec sleep $nap"
+	hook_script looks "cat >$T/log/state"
+	hooks "$(one createRuntime waits),$(one poststop looks)"
+	script 'echo ran'
+	"$OCIRT" --root "$ROOT" create -b "$B" "$ID" </dev/null >"$T/out" 2>&1 &
+	creator=$!
+	pids="$pids $creator"
+	wait_for 5 test -s "$T/log/up"
+	kill -TERM $creator
+	await $creator
+	is 'H7: a create that is told to stop' $? 1
+	like 'H7: runs poststop, too' "$(log state)" '"status":"stopped"'
+	check 'H4: and its hook is dead' wait_for 5 dead "$(log up)"
+	left
+
+	# an id that is taken: nothing was made, so nothing ends
+	fresh
+	hook_script looks "cat >/dev/null; echo x >>$T/log/stops"
+	hooks "$(one poststop looks)"
+	script 'sleep 1000'
+	o create -b "$B" "$ID" </dev/null
+	o create -b "$B" "$ID" </dev/null 2>"$T/null"
+	is 'H7: an id that is taken: no poststop hook' "$(log stops)" ''
+	o delete "$ID"
+	is 'H7: delete of a created one runs it once' "$(log stops)" x
+	o delete -f "$ID"
+	is 'H7: delete -f of none runs none' "$(log stops)" x
+	left
+
+	# poststart that fails: the program is killed, in each way to start it
+	for how in run 'run -d' start; do
+		fresh
+		hook_script fails 'echo no; exit 3'
+		hook_script looks "cat >/dev/null; echo x >>$T/log/stops"
+		hooks "$(one poststart fails),$(one poststop looks)"
+		script "echo \$\$ >$T/log/payload; sleep $nap"
+		case $how in
+		start)
+			o create -b "$B" "$ID" </dev/null
+			out=$(timeout 10 "$OCIRT" --root "$ROOT" start "$ID" 2>&1)
+			;;
+		*)
+			# shellcheck disable=SC2086
+			out=$(timeout 10 "$OCIRT" --root "$ROOT" $how \
+				-b "$B" "$ID" 2>&1 </dev/null)
+			;;
+		esac
+		is "L7: poststart fails: $how" "$? $out" \
+			"1 ocirt: ${how%% *} $ID: error running poststart hook #0: exit status 3, output: no"
+		check "L7: the program is dead ($how)" wait_for 5 no_sleeper
+		is "L7: poststop has run ($how)" "$(log stops)" x
+		left
+	done
+
+	# time limits of the hooks behind the program
+	fresh
+	hook_script slow "sleep $nap & sleep $nap"
+	hook_script looks "cat >/dev/null; echo x >>$T/log/stops"
+	hooks "$(one poststop slow ',"timeout":1' | sed 's/]$//'),$(one poststop looks | sed 's/^[^[]*\[//')"
+	script 'exit 4'
+	out=$(run_soon 2>&1)
+	is 'H4: poststop beyond its time: a warning that nobody is shown' \
+		"$? $out" '4 '
+	is 'H4: the next one runs' "$(log stops)" x
+	check 'H4: what it started is dead' wait_for 5 no_sleeper
+	out=$("$OCIRT" --debug --root "$ROOT" run -b "$B" "$ID" </dev/null 2>&1)
+	like 'L7: with --debug it is told' "$out" \
+		'error running poststop hook #0: hook ran past specified timeout of 1'
+	left
+}
+
 : >"$T/null"
 story
 lists
 failures
 timeouts
 odd
+elsewhere
+endings
 check 'nothing is left at the end' nothing_left
 done_testing
