@@ -14390,8 +14390,8 @@ exec_namespaces(struct run *r, int pidfd)
 	sys_close(&in->join_fds[NS_PID]);
 }
 
-/* Without a mount namespace the container has a root directory of its own all
- * the same: that of init. */
+/* Without a mount namespace of its own the container still has a root
+ * directory of its own: that of init. A new one leads there by itself. */
 static void
 exec_root(struct run *r)
 {
