@@ -113,7 +113,7 @@ END
 	args '"/bad"'
 	run_on_pty
 	like 'an error behind that is a line of its own' \
-		"$rc $(sed 's/\r$/ CR/' "$T/pty.out")" \
+		"$rc $(sed '/: note: /d; s/\r$/ CR/' "$T/pty.out")" \
 		'^1 ocirt: .*no such file or directory CR$'
 	is 'on a terminal that is as before' "$termios" 'termios: same'
 
