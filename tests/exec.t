@@ -395,6 +395,73 @@ else
 	skip 'a program that is killed in execve' 'no strace here'
 fi
 
+# ---- in containers of other kinds ----
+
+# same KIND: what exec runs is in the same namespaces and root as init
+same()
+{
+	run run -d -b "$B" "$ID"
+	is "$1: run" "$rc:$err" 0:
+	init=$(pid "$ID")
+	run exec -d --pid-file "$T/pid" "$ID" sleep 1000
+	is "$1: exec" "$rc:$err" 0:
+	p=$(cat "$T/pid")
+	miss=
+	for n in pid net ipc uts mnt user cgroup time; do
+		[ "$(readlink "/proc/$p/ns/$n")" = \
+			"$(readlink "/proc/$init/ns/$n")" ] || miss="$miss $n"
+	done
+	is "E5: $1: the namespaces are those of init" "$miss" ''
+	is "E5: $1: and the root directory" \
+		"$(stat -L -c %d:%i "/proc/$p/root")" \
+		"$(stat -L -c %d:%i "/proc/$init/root")"
+	run exec --cwd /tmp "$ID" pwd
+	is "$1: --cwd is inside" "$rc:$out:$err" 0:/tmp:
+	run exec "$ID" sh -c 'exit 9'
+	is "E9: $1: the status comes back" "$rc:$err" 9:
+	run delete -f "$ID"
+	# without cgroups and a pid namespace nothing tells what belongs to it
+	if [ "$(host_kind)" != none ]; then
+		check "$1: delete -f ends what exec began" wait_for 5 gone "$p"
+	fi
+}
+
+for kind in pid network ipc uts; do
+	bundle
+	args '"sleep", "1000"'
+	[ $kind != uts ] || edit 'del(.hostname)'
+	without $kind
+	same "without a $kind namespace"
+done
+bundle
+args '"sleep", "1000"'
+edit '.root.readonly = false | .mounts = []
+	| del(.linux.maskedPaths, .linux.readonlyPaths)'
+without mount
+same 'without a mount namespace'
+run run -d -b "$B" "$ID"
+run exec "$ID" ls -d /script /state /bundle /bin
+unlike 'E5: without a mount namespace: the host is out of sight' "$out" \
+	'bundle|state'
+run delete -f "$ID"
+bundle
+args '"sleep", "1000"'
+edit '.linux.namespaces += [{type: "user"}]
+	| .linux.uidMappings = [{containerID: 0, hostID: 100000, size: 2000}]
+	| .linux.gidMappings = .linux.uidMappings'
+chown -R 100000:100000 "$B/rootfs"
+same 'in a user namespace'
+run run -d -b "$B" "$ID"
+run exec -u 5:6 -g 7 "$ID" cat /proc/self/status
+is 'E2: in a user namespace: ids are those of the container' \
+	"$rc $(field Uid):$(field Gid):$(field Groups)" \
+	"$(printf '0 5\t5\t5\t5:6\t6\t6\t6:7 ')"
+run exec -u 3000 "$ID" true
+like 'in a user namespace: an id that is not mapped is an error' \
+	"$rc:$err" '^255:.*3000'
+run delete -f "$ID"
+check 'nothing is left of these' nothing_left
+
 # ---- created, stopped ----
 
 bundle
