@@ -4675,7 +4675,7 @@ static const struct spec_field spec_f_linux[] = {
 	FO("gidMappings",       T_LIST, spec_linux, gids, spec_s_idmap),
 	FO("timeOffsets",       T_OBJS, spec_linux, time_offsets, spec_s_time_offset),
 	FO("netDevices",        T_OBJS, spec_linux, netdevs, spec_s_netdev),
-	FL("intelRdt",          T_OBJ,  SPEC_NEVER, spec_linux, rdt, &spec_s_rdt),
+	FO("intelRdt",          T_OBJ,  spec_linux, rdt, spec_s_rdt),
 	FO("memoryPolicy",      T_OBJ,  spec_linux, mempolicy, spec_s_mempolicy),
 	FO("personality",       T_OBJ,  spec_linux, personality, spec_s_personality),
 };
@@ -5301,6 +5301,28 @@ spec_check_devices(const struct spec *s)
 	}
 }
 
+/* closID is one name below resctrl, or "/" for its root. */
+static void
+spec_check_rdt(const struct spec *s, const struct spec_rdt *c)
+{
+	size_t i;
+
+	if (c->clos_id && strcmp(c->clos_id, "/") &&
+	    (strchr(c->clos_id, '/') || !strcmp(c->clos_id, ".") ||
+		!strcmp(c->clos_id, "..")))
+		spec_die(
+		    s, c, "closID", "'%s' is no name of a group", c->clos_id);
+	if (c->l3_cache && strchr(c->l3_cache, '\n'))
+		spec_die(s, c, "l3CacheSchema", "a newline in a schema");
+	if (c->mem_bw && strchr(c->mem_bw, '\n'))
+		spec_die(s, c, "memBwSchema", "a newline in a schema");
+	if (c->mem_bw && *c->mem_bw && strncmp(c->mem_bw, "MB:", 3))
+		spec_die(s, c, "memBwSchema", "expected 'MB:' in front");
+	for (i = 0; c->schemata && c->schemata[i]; i++)
+		if (strchr(c->schemata[i], '\n'))
+			spec_die(s, c, "schemata", "a newline in entry %zu", i);
+}
+
 /* May a network device be called that? The kernel's rules, and no ':', which
  * names an alias. %d once stands for a number that the kernel would choose. */
 static bool
@@ -5374,6 +5396,8 @@ spec_check_linux(const struct spec *s)
 	spec_check_user_ns(s);
 	spec_check_time_offsets(s);
 	spec_check_netdevs(s);
+	if (s->linux_->rdt)
+		spec_check_rdt(s, s->linux_->rdt);
 	spec_check_sysctl(s);
 	spec_check_paths(s, "maskedPaths", s->linux_->masked);
 	spec_check_paths(s, "readonlyPaths", s->linux_->readonly);
@@ -6272,7 +6296,8 @@ struct host_hier {
 struct host {
 	struct host_hier hier[32];
 	size_t nhier;
-	bool cgroupns; /* the kernel has cgroup namespaces */
+	const char *resctrl; /* where it is mounted, or NULL */
+	bool cgroupns;       /* the kernel has cgroup namespaces */
 	bool kcore;
 	bool notify; /* our caller wants to hear of READY=1 (sd_notify(3)) */
 };
@@ -6344,7 +6369,7 @@ struct plan_limit {
 struct plan {
 	const struct spec *spec;
 	const struct spec_process *process;
-	const char *id, *bundle, *rootfs;
+	const char *id, *bundle, *rootfs, *resctrl;
 	unsigned clone_flags; /* new namespaces, but the cgroup one */
 	unsigned join;        /* namespaces that have a path */
 	bool cgroupns;        /* unshared by the child once it is placed */
@@ -6470,6 +6495,22 @@ plan_match_cgroup(struct host_hier *h, const char *super, const char *cgroups)
 	return false;
 }
 
+/* Where resctrl is mounted; mostly nowhere, so it is not looked at twice. */
+static const char *
+plan_find_resctrl(const char *mounts)
+{
+	char *copy, *line;
+	struct plan_mountline m;
+
+	if (!strstr(mounts, " - resctrl "))
+		return NULL;
+	copy = base_dup(mounts);
+	while ((line = base_cut(&copy, "\n")))
+		if (plan_split_mount(line, &m) && !strcmp(m.type, "resctrl"))
+			return m.point;
+	return NULL;
+}
+
 /* Ask the machine what it offers. Dies of nothing: what cannot be found is
  * not there. */
 static void
@@ -6492,6 +6533,7 @@ plan_probe(struct host *host)
 	 * kernel without cgroups has no self/cgroup. */
 	if (has_proc && (!mounts || (!cgroups && !none)))
 		err_die("read mounts and cgroups of this host:");
+	host->resctrl = mounts ? plan_find_resctrl(mounts) : NULL;
 	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
 		if (!plan_parse_mount(line, &h, &super) ||
 		    !plan_match_cgroup(&h, super, cgroups))
@@ -7067,6 +7109,12 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 	plan_namespaces(p, host);
 	plan_cgroups(p, host);
 	plan_device_rules(p);
+	p->resctrl = host->resctrl;
+	if (s->linux_->rdt && !p->resctrl)
+		spec_die(s, s->linux_, "intelRdt",
+		    "resctrl is not mounted on this host (needs "
+		    "CONFIG_X86_CPU_RESCTRL and a CPU with RDT; hint: mount -t "
+		    "resctrl resctrl /sys/fs/resctrl)");
 	if (s->linux_ && s->linux_->resources)
 		plan_limits(p, s->linux_->resources);
 	if (spec_new_ns(s, NS_MNT))
@@ -7286,6 +7334,24 @@ plan_print_netdevs(struct plan_out *o, const struct spec_linux *l)
 	plan_print_list(o, "net-devices", list);
 }
 
+/* The group in resctrl, and what is written to its schemata. */
+static void
+plan_print_rdt(struct plan_out *o, const struct plan *p)
+{
+	const struct spec_rdt *c = p->spec->linux_->rdt;
+	char *list[4] = { NULL };
+	size_t n = 0;
+
+	if (!c)
+		return;
+	list[n++] = base_dup(c->clos_id && *c->clos_id ? c->clos_id : p->id);
+	if (c->l3_cache && *c->l3_cache)
+		list[n++] = base_dup(c->l3_cache);
+	if (c->mem_bw && *c->mem_bw)
+		list[n++] = base_dup(c->mem_bw);
+	plan_print_list(o, "intel-rdt", base_join(list, c->schemata));
+}
+
 static void
 plan_print_memory(struct plan_out *o, const struct spec_linux *l)
 {
@@ -7434,6 +7500,7 @@ plan_print_rest(struct plan_out *o, const struct plan *p)
 		    o, p->device_rules ? "devices" : "not-devices", list);
 	}
 	plan_print_netdevs(o, s->linux_);
+	plan_print_rdt(o, p);
 	plan_print_memory(o, s->linux_);
 	if (s->linux_->seccomp)
 		plan_print_line(o, "seccomp",
@@ -7536,6 +7603,9 @@ struct state {
 	bool any_device;   /* the deny-all rule is not enforced */
 	const char *where; /* path of the directory; not in the journal */
 	char **cgroups, **notes;
+	const char *resctrl; /* where the groups below are */
+	char **rdt_join, **rdt_made;
+	bool no_process; /* it cannot be started */
 	struct spec_list annotations;
 	int root, dir; /* descriptors of the state root and the container's
 			  directory */
@@ -7561,6 +7631,10 @@ static const struct spec_field state_fields[] = {
 	S("anyDevice",   T_BOOL, any_device),
 	S("cgroups",     T_STRS, cgroups),
 	S("notes",       T_STRS, notes),
+	S("resctrl",     T_STR,  resctrl),
+	S("rdtJoin",     T_STRS, rdt_join),
+	S("rdtMade",     T_STRS, rdt_made),
+	S("noProcess",   T_BOOL, no_process),
 	S("annotations", T_MAP,  annotations),
 };
 #undef S
@@ -7728,6 +7802,10 @@ state_try_save(const struct state *st)
 	json_put_bool(&o, "anyDevice", st->any_device);
 	json_put_strings(&o, "cgroups", st->cgroups);
 	json_put_strings(&o, "notes", st->notes);
+	json_put_string(&o, "resctrl", st->resctrl);
+	json_put_strings(&o, "rdtJoin", st->rdt_join);
+	json_put_strings(&o, "rdtMade", st->rdt_made);
+	json_put_bool(&o, "noProcess", st->no_process);
 	json_put_open(&o, "annotations", '{');
 	for (i = 0; i < st->annotations.n; i++)
 		json_put_string(&o, a[i].key, a[i].value);
@@ -8661,10 +8739,226 @@ cg_write_devices(const struct plan *p)
 
 /* == 13 RDT ============================================ rdt_ ==== [order]
  * Owns:   the container's group in resctrl, and its schemata.
- * Calls:  ERR SYS PLAN STATE.
- * Runs:   parent, while the child waits; and delete.
- * Change: nothing is touched unless the config has intelRdt.
+ * Calls:  ERR SYS SPEC.
+ * Runs:   parent, before the clone and while the child waits; exec; delete.
+ * Change: nothing is touched unless the config has intelRdt. Paths are relative
+ *         to resctrl, which tests hand in as any directory.
  */
+struct rdt {
+	const struct spec_rdt *spec;
+	const char *id, *group; /* "." is the root group */
+	int fd;                 /* resctrl */
+	char *join[3];          /* groups to join, the last one counts */
+	char *made[3];          /* what delete removes, in this order */
+	char *fresh[3];         /* what a create that fails removes */
+};
+
+static bool
+rdt_exists(const struct rdt *r, const char *dir)
+{
+	return faccessat(r->fd, dir, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Which groups there will be. Nothing is made yet: the journal must name
+ * first what delete removes (runtime-spec config-linux.md#IntelRdt). */
+static void
+rdt_plan(struct rdt *r, int fd, const struct spec_rdt *c, const char *id)
+{
+	size_t made = 0, fresh = 0, join = 0;
+	char *mon;
+
+	r->spec = c;
+	r->id = id;
+	r->fd = fd;
+	r->group = !c->clos_id || !*c->clos_id ? id :
+		   strcmp(c->clos_id, "/")     ? c->clos_id :
+						 ".";
+	r->join[join++] = base_dup(r->group);
+	if (c->monitoring) {
+		mon = base_fmt("%s/mon_groups/%s", r->group, id);
+		r->join[join++] = mon;
+		/* one that is there is another's: to make it will fail */
+		if (!rdt_exists(r, mon))
+			r->made[made++] = r->fresh[fresh++] = mon;
+	}
+	if (rdt_exists(r, r->group))
+		return;
+	r->fresh[fresh++] = base_dup(r->group);
+	if (r->group == id)
+		r->made[made++] = base_dup(r->group);
+}
+
+static bool
+rdt_has_schemata(const struct spec_rdt *c)
+{
+	return (c->l3_cache && *c->l3_cache) || (c->mem_bw && *c->mem_bw) ||
+	       (c->schemata && *c->schemata);
+}
+
+/* The lines to write: caches, memory bandwidth, then the rest. */
+static struct text
+rdt_lines(const struct spec_rdt *c)
+{
+	struct text t = { 0 };
+	char **line;
+
+	if (c->l3_cache && *c->l3_cache)
+		base_putf(&t, "%s\n", c->l3_cache);
+	if (c->mem_bw && *c->mem_bw)
+		base_putf(&t, "%s\n", c->mem_bw);
+	for (line = c->schemata; line && *line; line++)
+		base_putf(&t, "%s\n", *line);
+	return t;
+}
+
+/* Cut "0=ff" off a list of them. */
+static bool
+rdt_cut_domain(char **list, char **domain, char **value)
+{
+	*domain = base_cut(list, ";");
+	*value = *domain ? strchr(*domain, '=') : NULL;
+	if (*value)
+		*(*value)++ = 0;
+	return *value != NULL;
+}
+
+/* Has the schemata text a line about what, with this value for the domain?
+ * The kernel pads names and numbers: bandwidths are decimal, masks are not. */
+static bool
+rdt_has_domain(
+    const char *text, const char *what, const char *domain, const char *value)
+{
+	const int radix = strncmp(what, "MB", 2) ? 16 : 10;
+	char *copy = base_dup(text), *line, *colon, *d, *v;
+
+	while ((line = base_cut(&copy, "\n"))) {
+		line += strspn(line, " \t");
+		colon = strchr(line, ':');
+		if (!colon)
+			continue;
+		*colon++ = 0;
+		while (!strcmp(line, what) && rdt_cut_domain(&colon, &d, &v))
+			if (strtoull(d, NULL, 10) ==
+				strtoull(domain, NULL, 10) &&
+			    strtoull(v, NULL, radix) ==
+				strtoull(value, NULL, radix))
+				return true;
+	}
+	return false;
+}
+
+/* The group of a closID that is there must be what the config asks for: it is
+ * shared, so it is not ours to change. */
+static void
+rdt_compare(const struct rdt *r)
+{
+	char *have =
+	    sys_read_file(r->fd, base_fmt("%s/schemata", r->group), NULL);
+	char *want = base_dup(rdt_lines(r->spec).p), *line, *list, *d, *v;
+
+	if (!have)
+		err_die("read schemata of %s:", r->group);
+	while ((line = base_cut(&want, "\n"))) {
+		line += strspn(line, " \t");
+		list = strchr(line, ':');
+		if (!list)
+			err_die("'%s' is no schema", line);
+		*list++ = 0;
+		while (rdt_cut_domain(&list, &d, &v))
+			if (!rdt_has_domain(have, line, d, v))
+				err_die("closID '%s' has other schemata than "
+					"%s:%s=%s",
+				    r->spec->clos_id, line, d, v);
+	}
+}
+
+/* What the kernel says of the last thing it refused; "" when nothing. */
+static char *
+rdt_why(const struct rdt *r)
+{
+	int e = errno;
+	char *why = sys_read_file(r->fd, "info/last_cmd_status", NULL);
+
+	errno = e;
+	if (!why || !*why || !strncmp(why, "ok", 2))
+		return base_dup("");
+	why[strcspn(why, "\n")] = 0;
+	return base_fmt(" (%s)", why);
+}
+
+/* rmdir(2) of each; the kernel gives what is in a group to the one above. */
+static void
+rdt_remove(int fd, char *const *dirs)
+{
+	for (; dirs && *dirs; dirs++)
+		if (unlinkat(fd, *dirs, AT_REMOVEDIR) < 0 && errno != ENOENT)
+			err_warn("remove resctrl group %s:", *dirs);
+}
+
+static void
+rdt_undo(void *arg)
+{
+	const struct rdt *r = arg;
+
+	rdt_remove(r->fd, r->fresh);
+}
+
+static void
+rdt_mkdir(const struct rdt *r, const char *dir)
+{
+	if (mkdirat(r->fd, dir, 0755) < 0)
+		err_die("make resctrl group %s%s%s:", dir,
+		    errno == ENOSPC ? " (hint: all CLOSIDs of this CPU are in "
+				      "use)" :
+		    errno == ENOENT ? " (hint: has this CPU monitoring?)" :
+				      "",
+		    rdt_why(r));
+}
+
+/* Make the groups and write the schemata. */
+static void
+rdt_make(struct rdt *r)
+{
+	const struct spec_rdt *c = r->spec;
+	const bool closid = c->clos_id && *c->clos_id;
+	const bool there = rdt_exists(r, r->group);
+	struct text t;
+
+	err_push("intelRdt");
+	if (closid && !there && !rdt_has_schemata(c))
+		err_die("there is no group '%s' in resctrl", c->clos_id);
+	err_undo(rdt_undo, r);
+	if (!there)
+		rdt_mkdir(r, r->group);
+	if (closid && there && rdt_has_schemata(c)) {
+		rdt_compare(r);
+	} else if (rdt_has_schemata(c)) {
+		t = rdt_lines(c);
+		if (sys_write_file(
+			r->fd, base_fmt("%s/schemata", r->group), t.p) < 0)
+			err_die("write schemata%s:", rdt_why(r));
+	}
+	if (c->monitoring)
+		rdt_mkdir(r, r->join[1]);
+	err_pop();
+}
+
+/* Put a process into the groups. */
+static void
+rdt_enter(int fd, char *const *join, pid_t pid)
+{
+	for (; join && *join; join++)
+		if (sys_write_file(fd, base_fmt("%s/tasks", *join),
+			base_fmt("%d", (int)pid)) < 0)
+			err_die("intelRdt: join group %s:", *join);
+}
+
+static int
+rdt_open(const char *resctrl)
+{
+	return sys_open(
+	    AT_FDCWD, resctrl, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, 0);
+}
 
 /* == 14 NS ============================================== ns_ ==== [order]
  * Owns:   opening, joining and making namespaces, id mappings, time offsets.
@@ -12325,11 +12619,13 @@ init_executable(const char *path)
 static void
 init_lookup(struct init *in)
 {
-	const char *name = in->process->args[0];
+	const char *name = in->process->args ? in->process->args[0] : NULL;
 	const char *path = base_getenv(in->env, "PATH"), *end;
 	char *try;
 	bool denied = false;
 
+	if (!name)
+		return;
 	if (strchr(name, '/')) {
 		in->exe = base_dup(name);
 		if (init_executable(name))
@@ -12675,6 +12971,7 @@ struct run {
 	int notify;  /* where the program says READY=1, or 0 */
 	struct tty tty;
 	struct tty_relay relay;
+	struct rdt rdt;
 	char **enter; /* exec: the cgroups of the process */
 };
 
@@ -13101,6 +13398,20 @@ run_clone_first(struct run *r)
 	return born;
 }
 
+/* init and what exec adds are in one group. */
+static void
+run_enter_rdt(const struct state *st, pid_t pid)
+{
+	CLOSEFD int fd = -1;
+
+	if (!st->rdt_join || !*st->rdt_join)
+		return;
+	fd = rdt_open(st->resctrl ? st->resctrl : "");
+	if (fd < 0)
+		err_die("open resctrl:");
+	rdt_enter(fd, st->rdt_join, pid);
+}
+
 /* The devices that go into the container: now it is in its network namespace,
  * and waits. */
 static void
@@ -13160,6 +13471,7 @@ run_clone(struct run *r, int cgroup)
 	else
 		cg_enter_all(r->enter, r->pid,
 		    r->opts->cgroup ? 0 : (pid_t)r->state.pid.v);
+	run_enter_rdt(&r->state, r->pid);
 	run_network(r);
 	if (in->placed)
 		run_tell(r, MSG_PLACED);
@@ -13469,6 +13781,23 @@ run_fill_cgroups(struct run *r)
 }
 
 static void
+run_fill_rdt(struct run *r)
+{
+	const struct spec_rdt *c = r->spec->linux_->rdt;
+	int fd;
+
+	if (!c)
+		return;
+	fd = rdt_open(r->plan->resctrl);
+	if (fd < 0)
+		err_die("open resctrl at %s:", r->plan->resctrl);
+	rdt_plan(&r->rdt, fd, c, r->id);
+	r->state.resctrl = r->plan->resctrl;
+	r->state.rdt_join = r->rdt.join;
+	r->state.rdt_made = r->rdt.made;
+}
+
+static void
 run_fill_state(struct run *r)
 {
 	struct state *st = &r->state;
@@ -13493,6 +13822,7 @@ run_fill_state(struct run *r)
 	st->any_device = r->plan->any_device;
 	st->annotations = r->spec->annotations;
 	run_fill_cgroups(r);
+	run_fill_rdt(r);
 }
 
 /* A FIFO of the container's directory, open at both ends so that neither
@@ -13546,6 +13876,7 @@ run_fill_init(struct run *r)
 	in->id = r->id;
 	in->keyring = !r->opts->no_new_keyring;
 	in->placed = r->plan->cgroupns || r->spec->linux_->netdevs.n ||
+		     r->spec->linux_->rdt ||
 		     hook_any(r->spec, HOOK_CREATE_CONTAINER);
 	in->join_pidfd = in->root = -1;
 	in->join = r->plan->join;
@@ -13606,6 +13937,23 @@ run_cgroups_are(const struct run_opts *o, const char *manager)
 	return o->cgroup_manager && !strcmp(o->cgroup_manager, manager);
 }
 
+/* Without a process a container can be created, and never started: it waits
+ * with nothing to its name until it is deleted (config.md#process). */
+static void
+run_check_process(struct run *r, bool start_later)
+{
+	struct spec_process *p;
+
+	if (r->spec->process)
+		return;
+	if (!start_later)
+		json_die(&r->spec->json, 0, "'process' is missing");
+	p = base_alloc(sizeof *p);
+	p->cwd = "/";
+	r->spec->process = p;
+	r->state.no_process = true;
+}
+
 static void
 run_commit(struct run *r, const char *phase)
 {
@@ -13632,8 +13980,7 @@ run_begin(
 			"version of ocirt (hint: leave out --systemd-cgroup)");
 	r->signals = run_block_signals();
 	run_read_bundle(r);
-	if (!r->spec->process)
-		json_die(&r->spec->json, 0, "'process' is missing");
+	run_check_process(r, start_later);
 	run_check_console(
 	    o, r->spec->process->terminal, start_later || o->detach);
 	if (ns_open_paths(r->spec, r->init.join_fds, r->init.want))
@@ -13658,6 +14005,8 @@ run_place(struct run *r, bool start_later)
 	r->state.any_device = r->plan->any_device;
 	cg_write_devices(r->plan);
 	cg_write_limits(r->plan);
+	if (r->rdt.spec)
+		rdt_make(&r->rdt);
 }
 
 /* From the command line to a child that is ready to execute the program. */
@@ -13762,6 +14111,20 @@ run_wait(struct run *r)
 	return status;
 }
 
+static void
+run_leave_rdt(const struct state *st)
+{
+	CLOSEFD int fd = -1;
+
+	if (!st->rdt_made || !*st->rdt_made)
+		return;
+	fd = rdt_open(st->resctrl ? st->resctrl : "");
+	if (fd < 0)
+		err_warn("open resctrl to remove the container's group:");
+	else
+		rdt_remove(fd, st->rdt_made);
+}
+
 /* Undo what create made for a container whose init is dead. Dies, and leaves
  * the journal, when a process or a cgroup will not go. */
 static void
@@ -13776,6 +14139,7 @@ run_destroy(struct state *st)
 		    !(cg_kill_all(st->cgroups) && cg_remove(*dir)))
 			err_die("remove cgroup %s:", *dir);
 	}
+	run_leave_rdt(st);
 	if (st->dir >= 0)
 		state_unlink(st);
 }
@@ -13979,6 +14343,9 @@ run_start(const struct run_opts *o, const char *id)
 		err_die("cannot start an already running container");
 	if (state_now(st) == ST_PAUSED)
 		err_die("cannot start a container in the paused state");
+	if (st->no_process && state_now(st) == ST_CREATED)
+		err_die("cannot start a container without a process in its "
+			"config.json");
 	report = sys_open(
 	    st->dir, STATE_REPORT, O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0);
 	start = sys_open(

@@ -16,9 +16,12 @@ print_writes(const char *version, const char *resources)
 	char *text = base_fmt("{\"ociVersion\":\"1.3.0\",\"root\":{\"path\":"
 			      "\"r\"},\"linux\":{\"resources\":%s}}",
 	    resources);
-	struct spec *s = spec_read("config.json", text, strlen(text));
+	struct json j = { 0 };
+	struct spec *s;
 	size_t i;
 
+	json_parse(&j, "config.json", text, strlen(text));
+	s = spec_read(&j);
 	for (i = 0; i < LEN(limit_knob); i++)
 		if (limit_present(&limit_knob[i], s->linux_->resources))
 			limit_row(&limit_knob[i], s, s->linux_->resources,
