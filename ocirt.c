@@ -12370,6 +12370,12 @@ init_sysctl(struct init *in)
 		for (c = path; swap && *c; c++)
 			*c = *c == '.' ? '/' : *c == '/' ? '.' : *c;
 		path = base_fmt("sys/%s", path);
+		/* The file is the host's root's, also in a user namespace. */
+		if (!strcmp(path, "sys/kernel/domainname")) {
+			if (setdomainname(p[i].value, strlen(p[i].value)) < 0)
+				err_die("sysctl %s:", p[i].key);
+			continue;
+		}
 		fd = sys_proc_open_in(proc, path, O_WRONLY);
 		if (fd < 0 ||
 		    sys_write_all(fd, p[i].value, strlen(p[i].value)) < 0)
