@@ -59,6 +59,8 @@
  * comm,uid_map,gid_map,setgroups}; freezer.{state,self_freezing}, cgroup.
  * {freeze,events,procs} and cpuset.{cpus,mems} of cgroups; /etc/passwd of the
  * container for HOME, of the host for list; namespaces that the config names.
+ * checkpoint and restore: /proc/PID/{mountinfo,cgroup,root,fd,fdinfo}, criu's
+ * log and descriptors.json beside the images, which checkpoint writes.
  * Files written: STATEROOT/ID/{state.json,config.json,start,report,notify};
  * cgroup.{procs,kill,freeze}, freezer.state, cpuset.{cpus,mems} and devices.{allow,
  * deny} of the container's own cgroups; /proc/PID/{oom_score_adj,uid_map,
