@@ -41,6 +41,7 @@ LIBSECCOMP = /usr/lib/${TRIPLET}/libseccomp.a
 DEB_BUILD = gcc binutils musl-tools linux-libc-dev libseccomp-dev libjsmn-dev
 DEB_DEMO = busybox-static
 DEB_TEST = perl strace busybox-static jq uidmap iproute2
+DEB_ASAN = libc6-dev libasan8 libubsan1 libseccomp2
 DEB_VM = qemu-system-x86 cpio busybox-static criu
 DEB_LINT = clang-format cppcheck shellcheck
 # 0: install nothing, trust that all is there (other distributions).
