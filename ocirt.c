@@ -114,6 +114,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
 #include <linux/capability.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
@@ -6386,7 +6387,7 @@ struct plan {
 	struct plan_cgroup *cgroups;
 	size_t ncgroups;
 	bool rootless;     /* go on without cgroups that we may not make */
-	bool device_rules; /* a v1 devices hierarchy takes the rules */
+	bool device_rules; /* a devices hierarchy (v1) or a filter (v2) */
 	bool any_device;   /* the deny-all rule is not enforced */
 	struct plan_limit *limits;
 	size_t nlimits;
@@ -6748,16 +6749,33 @@ plan_limits(struct plan *p, const struct spec_resources *r)
 	}
 }
 
-/* Device rules need a device controller. The bare deny rule that every
- * default bundle carries may go without one, for without CAP_MKNOD, or in a
- * user namespace, nothing can be made that it would refuse; any other rule may
- * not (design.md 7). */
+/* Where nothing enforces device rules. The bare deny rule that every default
+ * bundle carries may go without, for without CAP_MKNOD nothing can be made
+ * that it would refuse; any other rule may not (design.md 7). */
+static void
+plan_no_device_rules(struct plan *p)
+{
+	const struct spec *s = p->spec;
+	const struct spec_device_rule *r = s->linux_->resources->devices.p;
+	const struct spec_caps *c = p->process ? p->process->caps : NULL;
+
+	p->device_rules = false;
+	if (s->linux_->resources->devices.n != 1 || r->allow ||
+	    (r->type && *r->type != 'a') || r->major.v > 0 || r->minor.v > 0 ||
+	    (spec_may_mknod(c) && !spec_ns(s, NS_USER)))
+		json_die(&s->json, r->tok,
+		    "device rules need the v1 'devices' controller "
+		    "(CONFIG_CGROUP_DEVICE) or cgroup v2 with filters "
+		    "(CONFIG_CGROUP_BPF, Linux 4.15, CAP_BPF)");
+	p->any_device = true;
+	err_note("no device controller: the rule that denies all devices is "
+		 "not enforced");
+}
+
 static void
 plan_device_rules(struct plan *p)
 {
 	const struct spec *s = p->spec;
-	const struct spec_device_rule *r;
-	const struct spec_caps *c = p->process ? p->process->caps : NULL;
 	size_t i;
 
 	if (!s->linux_ || !s->linux_->resources ||
@@ -6765,22 +6783,11 @@ plan_device_rules(struct plan *p)
 		return;
 	p->device_rules = false;
 	for (i = 0; i < p->ncgroups; i++)
-		if (plan_has_word(p->cgroups[i].hier->controllers, "devices"))
-			p->device_rules = true;
-	if (p->device_rules)
-		return;
-	r = s->linux_->resources->devices.p;
-	if (s->linux_->resources->devices.n == 1 && !r->allow &&
-	    (!r->type || *r->type == 'a') && r->major.v <= 0 &&
-	    r->minor.v <= 0 && (!spec_may_mknod(c) || spec_ns(s, NS_USER))) {
-		p->any_device = true;
-		err_note("no v1 device controller: the rule that denies all "
-			 "devices is not enforced");
-		return;
-	}
-	json_die(&s->json, r->tok,
-	    "device rules need the v1 'devices' controller "
-	    "(CONFIG_CGROUP_DEVICE), which this host has not mounted");
+		p->device_rules |=
+		    p->cgroups[i].hier->v2 ||
+		    plan_has_word(p->cgroups[i].hier->controllers, "devices");
+	if (!p->device_rules)
+		plan_no_device_rules(p);
 }
 
 /* ---- file system ---- */
@@ -8698,45 +8705,252 @@ cg_write_limits(const struct plan *p)
 
 /* What every container may use, whatever its rules say: making nodes, the
  * default devices, ptys. */
-static const char *const cg_device_default[] = { "c *:* m", "b *:* m",
-	"c 1:3 rwm", "c 1:5 rwm", "c 1:7 rwm", "c 1:8 rwm", "c 1:9 rwm",
-	"c 5:0 rwm", "c 5:2 rwm", "c 136:* rwm", "c 10:200 rwm" };
+static const struct cg_device {
+	char type;        /* 'a', 'b' or 'c' */
+	int major, minor; /* -1: all */
+	const char *access;
+} cg_device_default[] = {
+	{ 'c', -1, -1, "m" },
+	{ 'b', -1, -1, "m" },
+	{ 'c', 1, 3, "rwm" },
+	{ 'c', 1, 5, "rwm" },
+	{ 'c', 1, 7, "rwm" },
+	{ 'c', 1, 8, "rwm" },
+	{ 'c', 1, 9, "rwm" },
+	{ 'c', 5, 0, "rwm" },
+	{ 'c', 5, 2, "rwm" },
+	{ 'c', 136, -1, "rwm" },
+	{ 'c', 10, 200, "rwm" },
+};
 
-/* The v1 device controller enforces the rules, before the child is let go
- * (threat T21). The kernel takes one rule a write. */
+/* A program for the kernel that answers one question: may this device be
+ * opened or made so? */
+struct cg_filter {
+	struct bpf_insn *insn;
+	uint32_t n;
+};
+
 static void
-cg_write_devices(const struct plan *p)
+cg_filter_add(struct cg_filter *f, uint8_t code, int dst, int src, int32_t imm)
 {
-	const struct spec_device_rule *r;
-	CLOSEFD int allow = -1, deny = -1;
-	const char *dir = NULL;
-	char *rule;
+	f->insn[f->n++] = (struct bpf_insn){ .code = code,
+		.dst_reg = dst & 15,
+		.src_reg = src & 15,
+		.imm = imm };
+}
+
+/* Where the jump at `from` goes to when its test holds: behind what stands
+ * there now. */
+static void
+cg_filter_land(struct cg_filter *f, uint32_t from)
+{
+	f->insn[from].off = (int16_t)(f->n - from - 1);
+}
+
+static void
+cg_filter_answer(struct cg_filter *f, bool allow)
+{
+	cg_filter_add(f, BPF_ALU64 | BPF_MOV | BPF_K, 0, 0, allow);
+	cg_filter_add(f, BPF_JMP | BPF_EXIT, 0, 0, 0);
+}
+
+/* One rule. In r2 is the device's type, in r4 and r5 its numbers, in r3 what
+ * is still asked for: a rule that allows takes its part away, one that denies
+ * ends it. So the rules go from the last, which wins, to the first. */
+static void
+cg_filter_rule(struct cg_filter *f, const struct cg_device *d, bool allow)
+{
+	const uint8_t unless = BPF_JMP | BPF_JNE | BPF_K;
+	uint32_t jump[3], n = 0;
+	int32_t access = 0;
+	const char *c;
+
+	for (c = d->access; *c; c++)
+		access |= *c == 'r' ? BPF_DEVCG_ACC_READ :
+			  *c == 'w' ? BPF_DEVCG_ACC_WRITE :
+				      BPF_DEVCG_ACC_MKNOD;
+	if (d->type != 'a') {
+		jump[n++] = f->n;
+		cg_filter_add(f, unless, 2, 0,
+		    d->type == 'b' ? BPF_DEVCG_DEV_BLOCK : BPF_DEVCG_DEV_CHAR);
+		if (d->major >= 0) {
+			jump[n++] = f->n;
+			cg_filter_add(f, unless, 4, 0, d->major);
+		}
+		if (d->minor >= 0) {
+			jump[n++] = f->n;
+			cg_filter_add(f, unless, 5, 0, d->minor);
+		}
+	}
+	if (allow) {
+		cg_filter_add(f, BPF_ALU64 | BPF_AND | BPF_K, 3, 0, ~access);
+		cg_filter_add(f, unless, 3, 0, 0);
+		f->insn[f->n - 1].off = 2;
+	} else {
+		cg_filter_add(f, BPF_JMP | BPF_JSET | BPF_K, 3, 0, access);
+		f->insn[f->n - 1].off = 1;
+		cg_filter_add(f, BPF_JMP | BPF_JA, 0, 0, 0);
+		f->insn[f->n - 1].off = 2;
+	}
+	cg_filter_answer(f, allow);
+	while (n)
+		cg_filter_land(f, jump[--n]);
+}
+
+/* What the config says of devices, in our own words. */
+static struct cg_device
+cg_device_of(const struct spec_device_rule *r)
+{
+	struct cg_device d = { .type = r->type ? *r->type : 'a',
+		.major = -1,
+		.minor = -1,
+		.access = r->access };
+
+	if (d.type == 'a')
+		d.access = "rwm";
+	if (r->major.set && r->major.v >= 0)
+		d.major = (int)r->major.v;
+	if (r->minor.set && r->minor.v >= 0)
+		d.minor = (int)r->minor.v;
+	return d;
+}
+
+/* The whole filter: what no rule speaks of is denied. The context is struct
+ * bpf_cgroup_dev_ctx: type and access in one word, major, minor. */
+static struct cg_filter
+cg_filter_make(const struct spec_resources *r)
+{
+	const struct spec_device_rule *rule = r->devices.p;
+	const uint8_t load = BPF_LDX | BPF_MEM | BPF_W;
+	struct cg_filter f = { 0 };
+	struct cg_device d;
+	size_t i;
+
+	f.insn = base_array(
+	    9 + 8 * (r->devices.n + LEN(cg_device_default)), sizeof *f.insn);
+	cg_filter_add(&f, load, 3, 1, 0);
+	cg_filter_add(&f, load, 4, 1, 0);
+	f.insn[1].off = offsetof(struct bpf_cgroup_dev_ctx, major);
+	cg_filter_add(&f, load, 5, 1, 0);
+	f.insn[2].off = offsetof(struct bpf_cgroup_dev_ctx, minor);
+	cg_filter_add(&f, BPF_ALU64 | BPF_MOV | BPF_X, 2, 3, 0);
+	cg_filter_add(&f, BPF_ALU64 | BPF_AND | BPF_K, 2, 0, 0xffff);
+	cg_filter_add(&f, BPF_ALU64 | BPF_RSH | BPF_K, 3, 0, 16);
+	for (i = LEN(cg_device_default); i-- > 0;)
+		cg_filter_rule(&f, &cg_device_default[i], true);
+	for (i = r->devices.n; i-- > 0;) {
+		d = cg_device_of(&rule[i]);
+		cg_filter_rule(&f, &d, rule[i].allow);
+	}
+	cg_filter_answer(&f, false);
+	return f;
+}
+
+/* Load the program; -1 and errno. Before Linux 5.11 its memory counts against
+ * RLIMIT_MEMLOCK, which is raised when it must be and may be. */
+static int
+cg_filter_load(const struct cg_filter *f)
+{
+	struct rlimit rl = { RLIM_INFINITY, RLIM_INFINITY };
+	union bpf_attr a;
+	int fd, e;
+
+	memset(&a, 0, sizeof a);
+	a.prog_type = BPF_PROG_TYPE_CGROUP_DEVICE;
+	a.insns = (uint64_t)(uintptr_t)f->insn;
+	a.insn_cnt = f->n;
+	a.license = (uint64_t)(uintptr_t) "ISC";
+	fd = (int)syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof a);
+	if (fd >= 0 || errno != EPERM)
+		return fd;
+	e = errno;
+	if (setrlimit(RLIMIT_MEMLOCK, &rl) == 0)
+		return (int)syscall(SYS_bpf, BPF_PROG_LOAD, &a, sizeof a);
+	errno = e;
+	return -1;
+}
+
+/* v2: the cgroup has the filter, which lives and dies with it. */
+static void
+cg_attach_devices(struct plan *p, const char *name)
+{
+	struct cg_filter f = cg_filter_make(p->spec->linux_->resources);
+	CLOSEFD int dir = cg_open(name);
+	CLOSEFD int prog = -1;
+	union bpf_attr a;
+
+	if (dir < 0)
+		err_die("open cgroup %s:", name);
+	memset(&a, 0, sizeof a);
+	prog = cg_filter_load(&f);
+	a.target_fd = (uint32_t)dir;
+	a.attach_bpf_fd = (uint32_t)prog;
+	a.attach_type = BPF_CGROUP_DEVICE;
+	a.attach_flags = BPF_F_ALLOW_MULTI;
+	if (prog >= 0 && syscall(SYS_bpf, BPF_PROG_ATTACH, &a, sizeof a) == 0)
+		return;
+	if (!sys_lacks(errno))
+		err_die("filter devices of cgroup %s:", name);
+	plan_no_device_rules(p);
+}
+
+static void
+cg_device_write(int allow, int deny, const struct cg_device *d, bool allowed)
+{
+	char *rule = "a", *major, *minor;
+
+	if (d->type != 'a') {
+		major = d->major < 0 ? "*" : base_fmt("%d", d->major);
+		minor = d->minor < 0 ? "*" : base_fmt("%d", d->minor);
+		rule =
+		    base_fmt("%c %s:%s %s", d->type, major, minor, d->access);
+	}
+	if (sys_write_all(allowed ? allow : deny, rule, strlen(rule)) < 0)
+		err_die("device rule '%s':", rule);
+}
+
+/* v1: the kernel takes one rule a write. */
+static void
+cg_write_device_rules(const struct spec_resources *r, const char *name)
+{
+	const struct spec_device_rule *rule = r->devices.p;
+	CLOSEFD int dir = cg_open(name);
+	CLOSEFD int allow = sys_open(dir, "devices.allow", O_WRONLY, 0);
+	CLOSEFD int deny = sys_open(dir, "devices.deny", O_WRONLY, 0);
+	struct cg_device d;
+	size_t i;
+
+	if (dir < 0 || allow < 0 || deny < 0)
+		err_die("open device rules of %s:", name);
+	for (i = 0; i < r->devices.n; i++) {
+		d = cg_device_of(&rule[i]);
+		cg_device_write(allow, deny, &d, rule[i].allow);
+	}
+	for (i = 0; i < LEN(cg_device_default); i++)
+		cg_device_write(allow, deny, &cg_device_default[i], true);
+}
+
+/* The rules are enforced before the child is let go (threat T21). */
+static void
+cg_write_devices(struct plan *p)
+{
+	const char *v1 = NULL, *v2 = NULL;
 	size_t i;
 
 	if (!p->device_rules)
 		return;
 	for (i = 0; i < p->ncgroups; i++)
-		if (plan_has_word(p->cgroups[i].hier->controllers, "devices"))
-			dir = p->cgroups[i].dir;
-	if (!dir)
-		err_die("device rules: no cgroup of the devices controller");
-	allow =
-	    sys_open(AT_FDCWD, base_fmt("%s/devices.allow", dir), O_WRONLY, 0);
-	deny =
-	    sys_open(AT_FDCWD, base_fmt("%s/devices.deny", dir), O_WRONLY, 0);
-	if (allow < 0 || deny < 0)
-		err_die("open device rules of %s:", dir);
-	r = p->spec->linux_->resources->devices.p;
-	for (i = 0; i < p->spec->linux_->resources->devices.n; i++) {
-		rule = spec_device_rule(&r[i]);
-		if (sys_write_all(
-			r[i].allow ? allow : deny, rule, strlen(rule)) < 0)
-			err_die("device rule '%s':", rule);
-	}
-	for (i = 0; i < LEN(cg_device_default); i++)
-		if (sys_write_all(allow, cg_device_default[i],
-			strlen(cg_device_default[i])) < 0)
-			err_die("device rule '%s':", cg_device_default[i]);
+		if (p->cgroups[i].hier->v2)
+			v2 = p->cgroups[i].dir;
+		else if (plan_has_word(
+			     p->cgroups[i].hier->controllers, "devices"))
+			v1 = p->cgroups[i].dir;
+	if (v1)
+		cg_write_device_rules(p->spec->linux_->resources, v1);
+	else if (v2)
+		cg_attach_devices(p, v2);
+	else
+		err_die("device rules: no cgroup that takes them");
 }
 
 /* == 13 RDT ============================================ rdt_ ==== [order]
