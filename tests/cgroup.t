@@ -231,10 +231,10 @@ bundle
 [ "$host" != v2 ] || host_cgroupns
 config 's/"readonly": true/"readonly": false/'
 config 's/"CAP_KILL",/&"CAP_MKNOD",/'
-script 'mknod /tmp/kmsg c 1 11
-mknod /tmp/null c 1 3
-mknod /tmp/loop b 7 0
-for f in /tmp/kmsg /tmp/loop /tmp/null /dev/null /dev/zero /dev/tty; do
+script 'mknod /dev/tkmsg c 1 11
+mknod /dev/tnull c 1 3
+mknod /dev/tloop b 7 0
+for f in /dev/tkmsg /dev/tloop /dev/tnull /dev/null /dev/zero /dev/tty; do
 	if (: <$f); then echo "$f r"; else echo "$f -"; fi
 done 2>/tmp/err
 : >/dev/null && echo "/dev/null w"
@@ -243,32 +243,32 @@ if [ "$host" = v2 ] || grep -q ' - cgroup .*devices' /proc/self/mountinfo; then
 	run run -b "$B" "$ID"
 	is 'G6: devices: what the rules deny cannot be opened' \
 		"$(printf '%s\n' "$out" | grep -E 'kmsg|loop' | tr '\n' ' ')" \
-		'/tmp/kmsg - /tmp/loop - '
+		'/dev/tkmsg - /dev/tloop - '
 	like 'devices: because it is not permitted' "$err" \
-		'/tmp/kmsg: Operation not permitted'
+		'/dev/tkmsg: Operation not permitted'
 	is 'devices: the default ones can' \
 		"$(printf '%s\n' "$out" | grep null | tr '\n' ' ')" \
-		'/tmp/null r /dev/null r /dev/null w '
+		'/dev/tnull r /dev/null r /dev/null w '
 	sed -i 's|"devices": \[|&{"allow":true,"type":"c","major":1,"minor":11,"access":"r"},|' \
 		"$B/config.json"
 	run run -b "$B" "$ID"
-	like 'devices: a later rule wins' "$out" '/tmp/kmsg -'
+	like 'devices: a later rule wins' "$out" '/dev/tkmsg -'
 	awk '{ print } /"access": "rwm"/ { hit = 1 } hit && /}/ {
 		print ",{\"allow\":true,\"type\":\"b\",\"major\":7,\"minor\":0,\"access\":\"r\"}"
 		hit = 0 }' "$B/config.json" >"$T/c"
 	cp "$T/c" "$B/config.json"
 	run run -b "$B" "$ID"
-	like 'devices: what they allow can be opened' "$out" '/tmp/loop r'
+	like 'devices: what they allow can be opened' "$out" '/dev/tloop r'
 	edit '.linux.resources.devices += [{allow:false,type:"b",major:7,minor:0,access:"rw"}]'
 	run run -b "$B" "$ID"
-	like 'G6: devices: what is denied last is denied' "$out" '/tmp/loop -'
+	like 'G6: devices: what is denied last is denied' "$out" '/dev/tloop -'
 	edit '.linux.resources.devices = [{allow:false,access:"rwm"},
 		{allow:true,type:"b",major:7,minor:0,access:"w"}]'
 	run run -b "$B" "$ID"
-	like 'devices: leave to write is none to read' "$out" '/tmp/loop -'
+	like 'devices: leave to write is none to read' "$out" '/dev/tloop -'
 	edit '.linux.resources.devices += [{allow:true,access:"rwm"}]'
 	run run -b "$B" "$ID"
-	like 'devices: a rule for all is for all' "$out" '/tmp/loop r'
+	like 'devices: a rule for all is for all' "$out" '/dev/tloop r'
 	bundle
 	if [ "$host" = v2 ]; then
 		skip 'devices: the list of the kernel has no "all"' 'a filter has none'
