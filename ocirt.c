@@ -14202,11 +14202,11 @@ run_begin(
 			"version of ocirt (hint: leave out --systemd-cgroup)");
 	r->signals = run_block_signals();
 	run_read_bundle(r);
+	if (ns_open_paths(r->spec, r->init.join_fds, r->init.want))
+		spec_check(r->spec);
 	run_check_process(r, start_later);
 	run_check_console(
 	    o, r->spec->process->terminal, start_later || o->detach);
-	if (ns_open_paths(r->spec, r->init.join_fds, r->init.want))
-		spec_check(r->spec);
 	plan_probe(&host);
 	if (run_cgroups_are(o, "disabled"))
 		host.nhier = 0;

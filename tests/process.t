@@ -33,6 +33,7 @@ no_process()
 	out=$(o delete "$ID" 2>&1)
 	is 'L10: and deleted' "$? $out" '0 '
 	check 'L10: nothing is left' nothing_left
+	ns_path network /proc/self/ns/net
 	created
 	out=$(o delete "$ID" 2>&1)
 	is 'L12: one that is created can be deleted at once' "$? $out" '0 '

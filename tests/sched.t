@@ -123,7 +123,7 @@ without_cpu_cgroup()
 
 rights()
 {
-	command -v setpriv >/dev/null || {
+	setpriv --inh-caps=-sys_nice --bounding-set=-sys_nice true 2>/dev/null || {
 		skip 'P15: without CAP_SYS_NICE' 'needs setpriv'
 		return
 	}
