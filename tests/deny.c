@@ -50,6 +50,7 @@ static const struct {
 	{ "bpf",                SYS_bpf },
 	{ "seccomp",            SYS_seccomp },
 	{ "setns",              SYS_setns },
+	{ "unshare",            SYS_unshare },
 	{ "mount",              SYS_mount },
 	{ "umount2",            SYS_umount2 },
 	{ "pivot_root",         SYS_pivot_root },

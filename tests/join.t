@@ -300,6 +300,9 @@ clocks()
 	is 'N8: both offsets are the kernel'"'"'s' \
 		"$(echo "$out" | sed -n '3,$p' | tr -s ' \t\n' ' ')" \
 		'monotonic 2000000 0 boottime 1000000 5 '
+	[ ! -x tests/bin/deny ] || refused 'N9: what a kernel without them answers is an error' \
+		'aren.t enabled in the kernel .*CONFIG_TIME_NS, Linux 5.6' \
+		tests/bin/deny EINVAL unshare "$OCIRT" --root "$ROOT" run -b "$B" "$ID"
 	q=$(sleeping "$ID")
 	is 'N8: init and its children are in the same' "$(ns time "$q")" \
 		"$(ns time_for_children "$q")"
