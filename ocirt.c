@@ -65,7 +65,8 @@
  * cgroup.{procs,kill,freeze}, freezer.state, cpuset.{cpus,mems} and devices.{allow,
  * deny} of the container's own cgroups; /proc/PID/{oom_score_adj,uid_map,
  * gid_map,setgroups}, /proc/self/{timens_offsets,attr}, /proc/sys; mount
- * points and device nodes inside the root file system; and what the user
+ * points and device nodes inside the root file system; tasks and schemata of
+ * resctrl groups (info/last_cmd_status of it is read); and what the user
  * names with --pid-file and --log.
  */
 
