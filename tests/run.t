@@ -244,6 +244,26 @@ exit 3'
 	check 'V3: without one there is no such mount' \
 		test -z "$(grep notify "/proc/$(pid "$ID")/mountinfo")"
 	o delete -f "$ID"
+	# root of a user namespace cannot reach the state directory by its path
+	bundle
+	cp tests/bin/notify "$B/rootfs/bin/"
+	edit '.linux.namespaces += [{type: "user"}] | .linux.uidMappings =
+		[{containerID: 0, hostID: 100000, size: 1000}] |
+		.linux.gidMappings = .linux.uidMappings'
+	chown -R 100000:100000 "$B/rootfs"
+	script 'notify send READY=1 && sleep 1000'
+	rm -f "$T/sock"
+	manager "$T/sock"
+	if [ -e /proc/self/ns/user ]; then
+		NOTIFY_SOCKET=$T/sock run run -d -b "$B" "$ID"
+		is 'V3: from a user namespace, too' \
+			"$rc:$err $(sed 's/ from .*//' "$T/heard" | head -n 1)" \
+			"0: READY=1;MAINPID=$(pid "$ID")"
+		o delete -f "$ID"
+	else
+		skip 'V3: from a user namespace, too' 'no user namespaces'
+	fi
+	kill $manager
 	like 'V3: plan tells of it' \
 		"$(NOTIFY_SOCKET=/x "$OCIRT" plan -b "$B")" \
 		'^bind +/run/notify flags '
