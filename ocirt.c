@@ -15551,7 +15551,7 @@ criu_log_line(const struct criu *c)
 {
 	static const char *const noise[] = { "FAILED", "exited, status",
 		"killed by signal", "action scripts failed",
-		"client reported script error" };
+		"client reported script error", "Unable to open fd=" };
 	char *text = sys_read_regular(
 	    c->work, c->log, O_NOFOLLOW, (size_t)16 << 20, NULL);
 	char *line, *at, *last = NULL;
@@ -16249,7 +16249,7 @@ criu_put_inner(struct criu *c)
 {
 	const struct spec_ns *ns;
 	struct json j;
-	size_t i, len;
+	size_t i, k, len;
 	char *text, **key;
 
 	for (i = 0; i < LEN(criu_outer_ns); i++) {
@@ -16265,10 +16265,14 @@ criu_put_inner(struct criu *c)
 		err_die("read %s:", CRIU_FDS);
 	json_parse(&j, CRIU_FDS, text, len);
 	key = spec_strings(&j, 0);
-	for (i = 0; i < 3 && key[i]; i++)
-		if (!strncmp(key[i], "pipe:[", 6) ||
-		    !strncmp(key[i], "file[", 5))
+	/* The first counts where stdout and stderr were the same. */
+	for (i = 0; i < 3 && key[i]; i++) {
+		for (k = 0; k < i && strcmp(key[k], key[i]); k++)
+			;
+		if (k == i && (!strncmp(key[i], "pipe:[", 6) ||
+				  !strncmp(key[i], "file[", 5)))
 			criu_put_inherit(c, key[i], (int)i);
+	}
 }
 
 /* Where the container's cgroups are now, whatever they were called when the

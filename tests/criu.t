@@ -353,7 +353,7 @@ check 'and nothing is left' nothing_left
 
 # With a memory that is mostly there before, and in the foreground.
 counter
-run run -d -b "$B" "$ID"
+"$OCIRT" --root "$ROOT" run -d -b "$B" "$ID" >"$T/log" 2>&1 </dev/null
 wait_for 20 above 2
 run checkpoint --image-path "$IMG/1" --pre-dump "$ID"
 is 'OP-checkpoint: --pre-dump succeeds' "$rc:$err" 0:
@@ -363,7 +363,7 @@ is 'OP-checkpoint: with its --parent-path a checkpoint succeeds' "$rc:$err" 0:
 check 'that refers to it' test -L "$IMG/2/parent"
 n=$(count)
 timeout 120 "$OCIRT" --root "$ROOT" restore -b "$B" --image-path "$IMG/2" \
-	--empty-ns network "$ID.new" >"$T/log" 2>"$T/err" </dev/null &
+	--empty-ns network "$ID.new" >>"$T/log" 2>"$T/err" </dev/null &
 waiting=$!
 pids="$pids $waiting"
 check 'OP-restore: another id, in the foreground: it counts on' wait_for 60 \
