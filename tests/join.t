@@ -16,9 +16,10 @@ has()
 	[ -e "/proc/self/ns/$1" ]
 }
 
-# with TYPE: one more new namespace of $B
+# with TYPE: $B has a new namespace of that type, too
 with()
 {
+	! grep -q "\"type\": \"$1\"$" "$B/config.json" || return 0
 	edit ".linux.namespaces |= map(select(.type != \"$1\")) + [{type: \"$1\"}]"
 }
 
