@@ -2359,6 +2359,10 @@ json_bad(const struct json *j, size_t at, const char *expected)
 	if (at >= j->len)
 		err_die("%s: expected %s, found the end of the file",
 		    json_where(j, at), expected);
+	if (c == '/' && at + 1 < j->len && strchr("/*", j->text[at + 1]))
+		err_die("%s: expected %s, found '/' (hint: JSON has no "
+			"comments)",
+		    json_where(j, at), expected);
 	if (c > 0x20 && c < 127)
 		err_die("%s: expected %s, found '%c'", json_where(j, at),
 		    expected, c);
@@ -4001,6 +4005,19 @@ leg_put(struct json_out *o, const struct leg *v, bool member, struct text *from)
 	for (kid = v->kid; kid; kid = kid->next)
 		leg_put(o, kid, object, from);
 	json_put_close(o, object ? '}' : ']');
+}
+
+/* The tree of any config, as one of today or, where it is newer, as it is. */
+static const struct leg *
+leg_upgrade(const struct json *j, const struct json *runtime, leg_stat *stat)
+{
+	struct leg *top = leg_tree(j, runtime, stat);
+	struct leg *v = leg_get(top, "ociVersion");
+
+	if (v && v->type == JSMN_STRING && !strncmp(v->text, "1.", 2) &&
+	    v->text[2] && strchr("012", v->text[2]) && v->text[3] == '.')
+		leg_version(top);
+	return top;
 }
 
 /* *j becomes the document that the tree is; its text, before it is parsed. */
@@ -12846,6 +12863,9 @@ init_lookup(struct init *in)
 	const char *path = base_getenv(in->env, "PATH"), *end;
 	char *try;
 	bool denied = false;
+	const char *hint = !in->process->args[1] && strchr(name, ' ') ?
+			       " (hint: each word is an element of args)" :
+			       "";
 
 	if (!name)
 		return;
@@ -12855,6 +12875,10 @@ init_lookup(struct init *in)
 			return;
 		if (errno == EACCES || errno == EPERM)
 			err_die("exec: \"%s\":", name);
+		if (errno == ENOENT && *hint)
+			err_die("exec: \"%s\": stat %s: no such file or "
+				"directory%s",
+			    name, name, hint);
 		err_die("exec: \"%s\": stat %s:", name, name);
 	}
 	for (; *name && path && *path; path = *end ? end + 1 : end) {
@@ -12872,7 +12896,8 @@ init_lookup(struct init *in)
 		errno = EACCES;
 		err_die("exec: \"%s\":", name);
 	}
-	err_die("exec: \"%s\": executable file not found in $PATH", name);
+	err_die(
+	    "exec: \"%s\": executable file not found in $PATH%s", name, hint);
 }
 
 /* The flags of all namespaces that are made for the container. */
@@ -13158,6 +13183,7 @@ struct run_opts {
 	const char *root, *log, *log_format, *rootless, *cgroup_manager, *criu;
 	bool debug, systemd_cgroup, version, help;
 	/* create, run, exec */
+	const char *id, *config; /* of old command lines */
 	const char *bundle, *console_socket, *pid_file, *pidfd_socket;
 	const char *preserve_fds;
 	bool detach, keep, no_pivot, no_new_keyring, no_subreaper;
@@ -13174,6 +13200,7 @@ struct run_opts {
 	char **empty_ns;
 	/* list, ps, plan, kill, delete */
 	const char *format;
+	bool upgrade;
 	bool quiet, all, force, spec_rootless;
 };
 
@@ -13313,8 +13340,10 @@ run_parse_bundle(struct run *r, struct json *j, struct json *runtime)
 
 	memset(runtime, 0, sizeof *runtime);
 	r->bundle = run_abs(r->opts->bundle);
-	text = run_read_json(
-	    base_fmt("%s/config.json", r->bundle), &r->config_len);
+	text = run_read_json(r->opts->config ?
+				 r->opts->config :
+				 base_fmt("%s/config.json", r->bundle),
+	    &r->config_len);
 	if (!text)
 		err_die("JSON specification file config.json not found in %s",
 		    r->bundle);
@@ -16988,6 +17017,38 @@ static const char show_template_maps[] =
 "\t\t],\n";
 /* clang-format on */
 
+/* The bundle's config as one of today. What could not be kept is named on
+ * stderr, whoever reads it: there is no container to keep the notes. */
+static int
+show_upgrade(const struct run_opts *o)
+{
+	static struct run r;
+	struct json_out out = { .indent = 4 };
+	struct json j, runtime;
+	struct text from = { 0 };
+	size_t i;
+
+	r.opts = o;
+	run_parse_bundle(&r, &j, &runtime);
+	leg_put(&out, leg_upgrade(&j, runtime.ntok ? &runtime : NULL, stat),
+	    false, &from);
+	base_puts(&out.t, "\n");
+	show_print(&out.t);
+	for (i = 0; i < err.nnotes && !err.debug && !isatty(2); i++)
+		err_say(base_fmt("note: %s", err.notes[i]));
+	return 0;
+}
+
+/* "spec > config.json": the shell has made the file that is not there. */
+static bool
+show_is_stdout(const char *file)
+{
+	struct stat a, b;
+
+	return stat(file, &a) == 0 && fstat(1, &b) == 0 && !a.st_size &&
+	       a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
+
 /* Where a v2 host shows cgroups, a cgroup namespace is what hides the rest.
  * --rootless: for the user who calls us. He has no network devices to give
  * away, so the host's network stays, and with it the host's sysfs; no gid 5
@@ -17003,6 +17064,8 @@ show_spec(const struct run_opts *o, char **argv)
 	int fd;
 
 	(void)argv;
+	if (o->upgrade)
+		return show_upgrade(o);
 	plan_probe(&host);
 	v2 = host.nhier == 1 && host.hier[0].v2 && host.cgroupns;
 	base_putf(&t, show_template, user ? "" : ",\n\t\t\t\t\"gid=5\"",
@@ -17012,6 +17075,10 @@ show_spec(const struct run_opts *o, char **argv)
 	    user ? "user" : "network",
 	    v2 ? ",\n\t\t\t{\n\t\t\t\t\"type\": \"cgroup\"\n\t\t\t}" : "");
 	fd = sys_open(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
+	if (fd < 0 && errno == EEXIST && show_is_stdout(file)) {
+		show_print(&t);
+		return 0;
+	}
 	if (fd < 0 && errno == EEXIST)
 		err_die("File config.json exists. Remove it first");
 	if (fd < 0 || sys_write_all(fd, t.p, t.n) < 0 || close(fd) < 0)
@@ -17203,15 +17270,17 @@ static const struct cmd_option cmd_options[] = {
 	{ "criu",            0,  "PATH",   OPT(O_STRING, criu),            C_GLOBAL, "accepted and ignored" },
 	{ "version",         'v', NULL,    OPT(O_BOOL,   version),         C_GLOBAL, "print the version" },
 	{ "help",            'h', NULL,    OPT(O_BOOL,   help),            ~0u,      "show help" },
-	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_RESTORE | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
+	{ "id",              0,  "ID",     OPT(O_STRING, id),              C_GLOBAL, "the container's id, where old command lines have no argument for it" },
+	{ "upgrade",         0,  NULL,     OPT(O_BOOL,   upgrade),         C_SPEC, "print the bundle's config as one of " SPEC_VERSION ", change no file" },
+	{ "bundle",          'b', "DIR",   OPT(O_STRING, bundle),          C_CREATE | C_RUN | C_START | C_RESTORE | C_PLAN | C_SPEC, "the bundle, a directory (default .)" },
 	{ "console-socket",  0,  "SOCKET", OPT(O_STRING, console_socket),  C_START_ANY | C_RESTORE, "send the terminal's master end to this unix socket" },
 	{ "pidfd-socket",    0,  "SOCKET", OPT(O_STRING, pidfd_socket),    C_START_ANY, "send a handle on the process to this unix socket" },
-	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY | C_RESTORE, "write the process id to FILE" },
+	{ "pid-file",        0,  "FILE",   OPT(O_STRING, pid_file),        C_START_ANY | C_START | C_RESTORE, "write the process id to FILE" },
 	{ "preserve-fds",    0,  "N",      OPT(O_STRING, preserve_fds),    C_START_ANY, "pass N descriptors from 3 on (behind $LISTEN_FDS)" },
-	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_EXEC | C_RESTORE, "return when the program runs" },
+	{ "detach",          'd', NULL,    OPT(O_BOOL,   detach),          C_RUN | C_START | C_EXEC | C_RESTORE, "return when the program runs" },
 	{ "keep",            0,  NULL,     OPT(O_BOOL,   keep),            C_RUN, "do not delete the container when it ends" },
-	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_EXEC | C_RESTORE, "do not adopt orphaned processes" },
-	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN | C_RESTORE, "accepted; the root is always pivoted" },
+	{ "no-subreaper",    0,  NULL,     OPT(O_BOOL,   no_subreaper),    C_RUN | C_START | C_EXEC | C_RESTORE, "do not adopt orphaned processes" },
+	{ "no-pivot",        0,  NULL,     OPT(O_BOOL,   no_pivot),        C_CREATE | C_RUN | C_START | C_RESTORE, "accepted; the root is always pivoted" },
 	{ "no-new-keyring",  0,  NULL,     OPT(O_BOOL,   no_new_keyring),  C_CREATE | C_RUN, "keep the caller's session keyring" },
 	{ "cwd",             0,  "DIR",    OPT(O_STRING, cwd),             C_EXEC, "working directory in the container" },
 	{ "env",             'e', "K=V",   OPT(O_LIST,   env),             C_EXEC, "set an environment variable" },
@@ -17335,7 +17404,7 @@ static const struct cmd cmds[] = {
 	{ "run",      "ID",              "create and run a container",            C_RUN,      1, 1,  false, cmd_run,
 	  "Creates and starts the container, passes signals and the terminal on, and\nends with the program's status after deleting the container. With --detach\nreturns as soon as the program runs." },
 	{ "start",    "ID",              "start a created container",             C_START,    1, 1,  false, cmd_start,
-	  "Lets the program of a created container run." },
+	  "Lets the program of a created container run. As old command lines had it, it\nis run instead without an ID, with an option, or where there is no such\ncontainer but a config.json of a version before 1.0." },
 	{ "exec",     "ID CMD [ARG...]", "run a program in a container",          C_EXEC,     1, -1, true,  cmd_exec,
 	  "Joins the container and ends with the program's status; 255 when the program\ncould not be run. With --process the program comes from FILE." },
 	{ "kill",     "ID [SIGNAL]",     "send a signal to a container",          C_KILL,     1, 2,  true,  cmd_kill,
@@ -17359,7 +17428,7 @@ static const struct cmd cmds[] = {
 	{ "plan",     "[ID]",            "print what run would do, without doing it", C_PLAN, 0, 1,  false, show_plan,
 	  "Reads the bundle and this host and prints every step. Needs no privilege and\nchanges nothing." },
 	{ "spec",     "",                "write an example config.json",          C_SPEC,     0, 0,  false, show_spec,
-	  "Writes config.json for a shell in ./rootfs. Never overwrites one." },
+	  "Writes config.json for a shell in ./rootfs. Never overwrites one.\nWhere stdout is an empty config.json, prints it there. With --upgrade prints\nthe config that is there, of any version since 2015, as one of today, and\nchanges no file: send it to another one." },
 	{ "features", "",                "print what this build can do",          C_FEATURES, 0, 0,  false, show_features,
 	  "Prints one JSON object, as the runtime specification has it." },
 	{ "version",  "",                "print the version",                     C_VERSION,  0, 0,  false, show_version,
@@ -17773,6 +17842,115 @@ cmd_check_count(const struct run_opts *o, const struct cmd *c, int n)
 		    c->max);
 }
 
+/* ---- command lines of 2015 and 2016 (before 1.0.0-rc1) ---- */
+
+struct cmd_old {
+	struct run run;
+	unsigned era;
+};
+
+static void
+cmd_read_era(void *arg)
+{
+	struct cmd_old *old = arg;
+	struct json j, runtime;
+
+	run_parse_bundle(&old->run, &j, &runtime);
+	old->era = leg_era(&j);
+	if (old->era == LEG_1 && json_get(&j, 0, "ociVersion") < 0)
+		old->era = LEG_C;
+}
+
+/* The generation of the bundle; today's when there is none. One without a
+ * version counts as old: start was all that its writers knew. */
+static unsigned
+cmd_era(const struct run_opts *o)
+{
+	struct cmd_old *old = base_alloc(sizeof *old);
+
+	old->run.opts = o;
+	return err_try(cmd_read_era, old) ? old->era : LEG_1;
+}
+
+/* Where no id was given it was the name of the current directory. */
+static char *
+cmd_old_id(const struct run_opts *o)
+{
+	char *cwd = run_abs(NULL);
+
+	return o->id ? base_dup(o->id) : strrchr(cwd, '/') + 1;
+}
+
+static bool
+cmd_is_file(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static bool
+cmd_is_container(const struct run_opts *o, const char *id)
+{
+	struct state st;
+	bool found = state_is_id(id) && state_find(&st, o->root, id);
+
+	if (found)
+		sys_close(&st.dir);
+	return found;
+}
+
+/* start was create and start in one. A bare ID that is not there means that
+ * with an old config alone: an engine whose container is gone runs in the
+ * bundle's directory too, and must hear of it. */
+static bool
+cmd_starts_new(const struct run_opts *o, char *const *args, int n)
+{
+	if (o->bundle || o->detach || o->pid_file || o->no_pivot ||
+	    o->no_subreaper)
+		return true;
+	if ((n || o->id) && cmd_is_container(o, n ? args[0] : o->id))
+		return false;
+	return n ? cmd_era(o) != LEG_1 : cmd_is_file("config.json");
+}
+
+/* Give an old command line today's arguments and command. */
+static int
+cmd_modern(struct run_opts *o, const struct cmd **c, char ***args, int n)
+{
+	bool id = o->id;
+
+	if ((*c)->bit == C_EXEC && n == 1 && !o->process &&
+	    cmd_is_file(**args) && (id || !cmd_is_container(o, **args))) {
+		o->process = **args;
+		**args = cmd_old_id(o);
+		return n;
+	}
+	if ((*c)->bit == C_START && cmd_starts_new(o, *args, n)) {
+		*c = cmd_find("run");
+		id = true;
+	}
+	if (!id || strncmp((*c)->args, "ID", 2) ||
+	    ((*c)->max >= 0 && n >= (*c)->max))
+		return n;
+	*args = base_join((char *[]){ cmd_old_id(o), NULL }, *args);
+	return n + 1;
+}
+
+/* No command at all: a pre-draft config in the current directory was run, or
+ * the one that was named. Such a file says what it is; any other gets help. */
+static const struct cmd *
+cmd_bare(struct run_opts *o, char ***args, int n)
+{
+	if (n > 1 || (n && !cmd_is_file(**args)))
+		return NULL;
+	o->config = n ? **args : NULL;
+	if (cmd_era(o) != LEG_A)
+		return NULL;
+	*args = base_join((char *[]){ cmd_old_id(o), NULL }, NULL);
+	return cmd_find("run");
+}
+
 /* Find the command in argv and run it; its exit status. */
 static int
 cmd_main(char **argv)
@@ -17787,14 +17965,20 @@ cmd_main(char **argv)
 	cmd_check_globals(&o);
 	if (o.version)
 		return show_version(&o, copy);
-	if (!n || o.help)
-		return cmd_help(&o, copy);
-	c = cmd_find(copy[0]);
-	if (!c) {
-		err.status = 3;
-		err_die("No help topic for '%s'", copy[0]);
+	c = n ? cmd_find(copy[0]) : NULL;
+	if (!c && !o.help && (c = cmd_bare(&o, &copy, n))) {
+		n = 1;
+	} else {
+		if (!n || o.help)
+			return cmd_help(&o, copy);
+		if (!c) {
+			err.status = 3;
+			err_die("No help topic for '%s'", copy[0]);
+		}
+		n = cmd_parse(&o, c, ++copy);
+		if (!o.help)
+			n = cmd_modern(&o, &c, &copy, n);
 	}
-	n = cmd_parse(&o, c, ++copy);
 	if (o.help)
 		return cmd_help_of(&o, c);
 	cmd_check_count(&o, c, n);
