@@ -111,6 +111,7 @@
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -1862,6 +1863,18 @@ sys_mount_setattr(
 	struct port_mount_attr a = {
 		.attr_set = set, .attr_clr = clr, .propagation = propagation
 	};
+
+	return (int)syscall(__NR_mount_setattr, fd, "",
+	    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a);
+}
+
+/* Ids of the mount behind fd become those of the user namespace: Linux 5.12,
+ * and the file system must know how. */
+static int
+sys_mount_idmap(int fd, bool recursive, int userns)
+{
+	struct port_mount_attr a = { .attr_set = PORT_ATTR_IDMAP,
+		.userns_fd = (uint64_t)userns };
 
 	return (int)syscall(__NR_mount_setattr, fd, "",
 	    AT_EMPTY_PATH | (recursive ? AT_RECURSIVE : 0), &a, sizeof a);
@@ -4478,8 +4491,8 @@ static const struct spec_field spec_f_mount[] = {
 	F( "type",        T_STR,  spec_mount, type),
 	F( "source",      T_STR,  spec_mount, source),
 	F( "options",     T_STRS, spec_mount, options),
-	FL("uidMappings", T_LIST, SPEC_LATER, spec_mount, uids, &spec_s_idmap),
-	FL("gidMappings", T_LIST, SPEC_LATER, spec_mount, gids, &spec_s_idmap),
+	FL("uidMappings", T_LIST, 0, spec_mount, uids, &spec_s_idmap),
+	FL("gidMappings", T_LIST, 0, spec_mount, gids, &spec_s_idmap),
 };
 SHAPE(spec_s_mount, spec_mount, spec_f_mount);
 
@@ -5552,6 +5565,22 @@ spec_check_hooks(const struct spec *s)
 	}
 }
 
+static void
+spec_check_mounts(const struct spec *s)
+{
+	const struct spec_mount *m = s->mounts.p;
+	size_t i;
+
+	for (i = 0; i < s->mounts.n; i++) {
+		if (!m[i].uids.n != !m[i].gids.n)
+			json_die(&s->json, m[i].tok,
+			    "id-mapped mounts must have both uid and gid "
+			    "mappings specified");
+		spec_check_maps(s, &m[i].uids, "uidMappings");
+		spec_check_maps(s, &m[i].gids, "gidMappings");
+	}
+}
+
 /* What is right in form but cannot be meant: dies of the first such value. */
 static void
 spec_check(const struct spec *s)
@@ -5565,6 +5594,7 @@ spec_check(const struct spec *s)
 	if (!*s->root->path)
 		spec_die(s, s->root, "path", "expected a path");
 	spec_check_linux(s);
+	spec_check_mounts(s);
 	if (s->process)
 		spec_check_process(s, s->process);
 	if (s->hooks)
@@ -6319,6 +6349,7 @@ struct host {
 	size_t nhier;
 	const char *resctrl; /* where it is mounted, or NULL */
 	bool cgroupns;       /* the kernel has cgroup namespaces */
+	bool selinux;        /* and SELinux, with a policy */
 	bool kcore;
 	bool notify; /* our caller wants to hear of READY=1 (sd_notify(3)) */
 };
@@ -6370,6 +6401,10 @@ struct plan_step {
 	uint64_t rec_set, rec_clear;  /* recursive, MOUNT_ATTR_ bits */
 	unsigned long props[4];       /* propagation, in order */
 	size_t nprops;
+	bool copyup;           /* a tmpfs with a copy of what it covers */
+	bool idmap, idmap_all; /* map ids; of the mounts below, too */
+	const struct spec_list *uids, *gids; /* how; NULL: as joined userns */
+	int tree;    /* the mapped mount, made before the clone; or 0 */
 	mode_t mode; /* OP_DEVICE: type and mode */
 	dev_t dev;
 	uint32_t uid, gid;
@@ -6400,6 +6435,7 @@ struct plan {
 	bool lo_up, no_new_keyring;
 	size_t notify;             /* the step that binds PLAN_NOTIFY, or 0 */
 	unsigned long propagation; /* of the whole tree, before any mount */
+	bool selinux;              /* mounts take a label */
 	struct plan_step *steps;
 	size_t nsteps, steps_cap;
 	struct plan_cgroup *cgroups;
@@ -6555,6 +6591,7 @@ plan_probe(struct host *host)
 	if (has_proc && (!mounts || (!cgroups && !none)))
 		err_die("read mounts and cgroups of this host:");
 	host->resctrl = mounts ? plan_find_resctrl(mounts) : NULL;
+	host->selinux = mounts && strstr(mounts, " - selinuxfs ");
 	while (mounts && cgroups && (line = base_cut(&mounts, "\n"))) {
 		if (!plan_parse_mount(line, &h, &super) ||
 		    !plan_match_cgroup(&h, super, cgroups))
@@ -6857,10 +6894,55 @@ plan_mount_option(struct plan_step *st, const struct spec *s,
 		st->rec_clear = (st->rec_clear & ~o->set) | o->clear;
 		return;
 	case MO_IDMAP:
+		st->idmap = true;
+		st->idmap_all = o->set;
+		return;
 	case MO_TMPCOPYUP:
-		spec_die(s, m, "options",
-		    "'%s' is not supported by this version of ocirt", word);
+		st->copyup = true;
+		if (!m->type || strcmp(m->type, "tmpfs"))
+			spec_die(s, m, "options", "'%s' is for a tmpfs", word);
 	}
+}
+
+/* The ids of a bind: by its own mappings, else by those of the container's
+ * user namespace. */
+static void
+plan_idmap(
+    const struct plan *p, struct plan_step *st, const struct spec_mount *m)
+{
+	const struct spec *s = p->spec;
+
+	st->idmap |= m->uids.n != 0;
+	if (!st->idmap)
+		return;
+	if (!(st->flags & MS_BIND))
+		json_die(&s->json, m->tok, "only a bind can be id-mapped");
+	if (m->uids.n) {
+		st->uids = &m->uids;
+		st->gids = &m->gids;
+	} else if (spec_new_ns(s, NS_USER)) {
+		st->uids = &s->linux_->uids;
+		st->gids = &s->linux_->gids;
+	} else if (!spec_ns(s, NS_USER) || spec_ns(s, NS_USER)->inherited) {
+		spec_die(s, m, "options",
+		    "without mappings of its own an id-mapped mount takes "
+		    "those of a user namespace, and there is none");
+	}
+}
+
+/* SELinux takes the label of a mount as data; these three file systems have
+ * labels of their own. */
+static void
+plan_label(const struct plan *p, struct plan_step *st)
+{
+	const char *label = p->spec->linux_->mount_label;
+
+	if (!p->selinux || !label || !*label || !st->type ||
+	    !strcmp(st->type, "mqueue") || !strcmp(st->type, "proc") ||
+	    !strcmp(st->type, "sysfs"))
+		return;
+	st->data = base_fmt("context=\"%s\"%s%s", label, st->data ? "," : "",
+	    st->data ? st->data : "");
 }
 
 static void
@@ -6883,10 +6965,17 @@ plan_mount(struct plan *p, const struct spec_mount *m)
 		plan_mount_option(st, s, m, *o, &data);
 	if (m->type && !strcmp(m->type, "bind") && !(st->flags & MS_BIND))
 		st->flags |= MS_BIND | MS_REC;
+	plan_idmap(p, st, m);
 	st->type = m->type && *m->type ? m->type : NULL;
 	st->source = m->source;
 	st->data = data.n ? data.p : NULL;
-	if (st->flags & MS_BIND) {
+	if ((st->flags & MS_BIND) && (st->flags & MS_REMOUNT)) {
+		/* other flags for what is mounted there */
+		st->type = st->source = NULL;
+		if (st->data || st->idmap)
+			spec_die(s, m, "options",
+			    "a remounted bind takes only flags");
+	} else if (st->flags & MS_BIND) {
 		st->op = OP_BIND;
 		st->type = NULL;
 		if (!m->source || !*m->source)
@@ -6897,8 +6986,11 @@ plan_mount(struct plan *p, const struct spec_mount *m)
 			    "data options on a bind mount: %s", st->data);
 	} else if (!st->type && !(st->flags & MS_REMOUNT)) {
 		json_die(&s->json, m->tok, "'type' is missing");
-	} else if (st->type && !strcmp(st->type, "cgroup")) {
+	} else if (st->type && (!strcmp(st->type, "cgroup") ||
+				   !strcmp(st->type, "cgroup2"))) {
 		st->op = OP_CGROUP;
+	} else {
+		plan_label(p, st);
 	}
 	if (!st->source)
 		st->source = st->type;
@@ -7133,6 +7225,7 @@ plan_make(const struct spec *s, const struct host *host, const char *id,
 	p->rootfs = base_abs(bundle, s->root->path);
 	if (!strcmp(p->rootfs, "/"))
 		spec_die(s, s->root, "path", "the host's own root directory");
+	p->selinux = host->selinux;
 	plan_namespaces(p, host);
 	plan_cgroups(p, host);
 	plan_device_rules(p);
@@ -7245,6 +7338,11 @@ plan_print_step(struct plan_out *o, const struct plan_step *st)
 	plan_print_pair(o, "recursive", plan_attr_words(st->rec_set));
 	plan_print_pair(o, "recursive-cleared", plan_attr_words(st->rec_clear));
 	plan_print_pair(o, "data", st->data);
+	plan_print_pair(o, "ids",
+	    st->idmap_all ? "mapped-all" :
+	    st->idmap     ? "mapped" :
+			    NULL);
+	plan_print_pair(o, "copy", st->copyup ? "up" : NULL);
 	plan_print_pair(o, "propagation", plan_prop_words(st));
 	if (st->op == OP_DEVICE) {
 		plan_print_pair(o, "node",
@@ -9406,6 +9504,39 @@ ns_write_map(pid_t pid, const char *file, const struct spec_list *maps)
 				     "");
 }
 
+/* A user namespace with these mappings and no process in it, to map the ids of
+ * a mount. Its one process waits for us, and for nothing when we die. */
+static int
+ns_make_user(const struct spec_list *uids, const struct spec_list *gids)
+{
+	CLOSEFD int wait = -1;
+	int pair[2], fd;
+	bool born;
+	pid_t pid;
+	char c;
+
+	if (pipe2(pair, O_CLOEXEC) < 0)
+		err_die("pipe:");
+	pid = ns_clone(CLONE_NEWUSER, -1, &born);
+	if (pid == 0) {
+		close(pair[1]);
+		while (read(pair[0], &c, 1) < 0 && errno == EINTR)
+			;
+		err_exit(0);
+	}
+	close(pair[0]);
+	wait = pair[1];
+	ns_write_map(pid, "uid_map", uids);
+	ns_write_map(pid, "gid_map", gids);
+	fd =
+	    sys_open(sys_proc(), base_fmt("%d/ns/user", (int)pid), O_RDONLY, 0);
+	if (fd < 0)
+		err_die("open user namespace of a mount:");
+	sys_close(&wait);
+	sys_waitpid(pid, NULL);
+	return fd;
+}
+
 /* The mappings that a process has, as they look from our user namespace. */
 static struct spec_list
 ns_read_map(pid_t pid, const char *file)
@@ -10473,6 +10604,70 @@ fs_target(struct fs *fs, const struct plan_step *st, bool dir)
 	return fd;
 }
 
+/* A bind with mapped ids, mounted nowhere yet. */
+static int
+fs_map_tree(const struct plan *p, const struct plan_step *st, int userns)
+{
+	CLOSEFD int source = sys_open(AT_FDCWD, st->source, O_PATH, 0);
+	unsigned long prop = p->propagation & ~(unsigned long)MS_REC;
+	int tree;
+
+	if (source < 0)
+		err_die("bind source %s:", st->source);
+	tree = sys_open_tree(source, st->flags & MS_REC);
+	/* Made in the caller's mount namespace: it must not pass on to it. */
+	if (tree < 0 || sys_mount_setattr(tree, true, 0, 0, prop) < 0)
+		err_die("id-mapped mount%s:",
+		    sys_lacks(errno) ? " (needs Linux 5.12)" : "");
+	if (sys_mount_idmap(tree, st->idmap_all, userns) == 0)
+		return tree;
+	if (errno == EINVAL)
+		err_die("the file system of %s cannot be id-mapped on this "
+			"kernel, or is so already",
+		    st->source);
+	err_die("map ids of %s%s:", st->source,
+	    errno == EPERM ? " (hint: only who owns the file system may)" : "");
+}
+
+/* Make the binds that have mapped ids. userns: the container's user namespace
+ * when it joins one, else -1. Runs in the parent, before the clone: only who
+ * has rights to the file system may map it, and a container in a user
+ * namespace has not. Flags that the source has do not become locked for the
+ * container so; those that the config asks for never are, for it sets them
+ * itself. */
+static void
+fs_map_ids(struct plan *p, int userns)
+{
+	struct plan_step *st;
+
+	for (st = p->steps; st < p->steps + p->nsteps; st++) {
+		CLOSEFD int own = -1;
+
+		if (!st->idmap)
+			continue;
+		err_push("%s %s", plan_op_name[st->op], st->target);
+		if (st->uids)
+			own = ns_make_user(st->uids, st->gids);
+		st->tree = fs_map_tree(p, st, own >= 0 ? own : userns);
+		if (fs_try_setflags(st->tree, st->flags, st->cleared) < 0)
+			err_die("set flags of the bind:");
+		err_pop();
+	}
+}
+
+/* The parent has no use for them when the child has its own. */
+static void
+fs_close_trees(struct plan *p)
+{
+	struct plan_step *st;
+
+	for (st = p->steps; st < p->steps + p->nsteps; st++)
+		if (st->tree > 0) {
+			close(st->tree);
+			st->tree = 0;
+		}
+}
+
 /* What can only be done to a mount that is in place: recursive attributes,
  * propagation. */
 static void
@@ -10480,12 +10675,18 @@ fs_finish(const struct fs *fs, const struct plan_step *st, int mounted)
 {
 	CLOSEFD int reopened = -1;
 	int fd = mounted;
+	struct statfs sfs;
 	size_t i;
 
-	if (!st->rec_set && !st->rec_clear && !st->nprops)
+	if (!st->rec_set && !st->rec_clear && !st->nprops &&
+	    !(st->flags & PORT_MS_NOSYMFOLLOW))
 		return;
 	if (fd < 0)
 		fd = reopened = fs_top(fs, st->target);
+	/* An old kernel does not know the flag and says nothing. */
+	if ((st->flags & PORT_MS_NOSYMFOLLOW) &&
+	    (fstatfs(fd, &sfs) < 0 || !(sfs.f_flags & 0x2000)))
+		err_die("nosymfollow needs Linux 5.10");
 	if ((st->rec_set || st->rec_clear) &&
 	    sys_mount_setattr(fd, true, st->rec_set, st->rec_clear, 0) < 0)
 		err_die("recursive mount options (need Linux 5.12):");
@@ -10534,18 +10735,178 @@ fs_mount_hint(const struct fs *fs, const struct plan_step *st, int e)
 	return " (hint: not to be mounted in a user namespace?)";
 }
 
+/* Why a flag of a bind may not change, when errno is EPERM. */
+static const char *
+fs_locked_hint(const struct plan_step *st)
+{
+	return errno != EPERM ? "" :
+	       st->cleared    ? " (hint: the source has a flag that a user "
+				"namespace may not clear: ro, nosuid, nodev, "
+				"noexec)" :
+				" (hint: a user namespace may not change the "
+				"source's atime mode)";
+}
+
+/* Extended attributes of one open file for another, as far as the new file
+ * system takes them. */
+static void
+fs_copy_xattrs(int from, int to)
+{
+	char names[4096], *name, value[4096];
+	ssize_t n = flistxattr(from, names, sizeof names), len;
+
+	for (name = names; n > 0 && name < names + n;
+	     name += strlen(name) + 1) {
+		len = fgetxattr(from, name, value, sizeof value);
+		if (len >= 0 && fsetxattr(to, name, value, (size_t)len, 0) < 0)
+			err_debug("attribute %s is not copied", name);
+	}
+}
+
+/* Owner, mode and times of what st describes for the new file dir/name, which
+ * is open as fd when it is a file or a directory. A link is never followed.
+ * Owners that a user namespace does not have stay its root's. */
+static void
+fs_copy_attributes(int dir, const char *name, int fd, const struct stat *st)
+{
+	struct timespec times[2] = { st->st_atim, st->st_mtim };
+
+	if (fchownat(dir, name, st->st_uid, st->st_gid, AT_SYMLINK_NOFOLLOW) <
+		0 &&
+	    errno != EINVAL && errno != EPERM)
+		err_die("own %s:", name);
+	/* after the owner, whose change clears the setuid bit */
+	if (fd >= 0 && fchmod(fd, st->st_mode & 07777) < 0)
+		err_die("set mode of %s:", name);
+	if (utimensat(dir, name, times, AT_SYMLINK_NOFOLLOW) < 0)
+		err_die("set times of %s:", name);
+}
+
+static void
+fs_copy_file(int from, int to, const char *name, const struct stat *st)
+{
+	CLOSEFD int in = sys_open(from, name, O_RDONLY | O_NOFOLLOW, 0);
+	CLOSEFD int out =
+	    sys_open(to, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+	ssize_t n;
+
+	if (in < 0 || out < 0)
+		err_die("copy %s:", name);
+	do
+		n = sendfile(out, in, NULL, 1 << 20);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0)
+		err_die("copy %s:", name);
+	fs_copy_xattrs(in, out);
+	fs_copy_attributes(to, name, out, st);
+}
+
+/* A link, a device, a FIFO or a socket. */
+static void
+fs_copy_node(int from, int to, const char *name, const struct stat *st)
+{
+	char link[PATH_MAX];
+	ssize_t n;
+
+	if (S_ISLNK(st->st_mode)) {
+		n = readlinkat(from, name, link, sizeof link - 1);
+		if (n < 0)
+			err_die("copy link %s:", name);
+		link[n] = 0;
+		if (symlinkat(link, to, name) < 0)
+			err_die("copy link %s:", name);
+	} else if (mknodat(to, name, st->st_mode, st->st_rdev) < 0) {
+		if (errno != EPERM)
+			err_die("copy node %s:", name);
+		err_note(base_fmt("tmpcopyup: device %s is not copied", name));
+		return;
+	}
+	fs_copy_attributes(to, name, -1, st);
+}
+
+/* All that is in the directory from into the empty directory to. */
+static void
+fs_copy_dir(int from, int to, int depth)
+{
+	DIR *d = fdopendir(fcntl(from, F_DUPFD_CLOEXEC, 3));
+	struct dirent *e;
+	struct stat st;
+	const char *name;
+
+	if (!d || depth == SYS_MAXDEPTH)
+		err_die("read a directory to copy:");
+	while ((e = readdir(d))) {
+		CLOSEFD int in = -1;
+		CLOSEFD int out = -1;
+
+		name = e->d_name;
+		if (!strcmp(name, ".") || !strcmp(name, ".."))
+			continue;
+		if (fstatat(from, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+			err_die("copy %s:", name);
+		if (S_ISREG(st.st_mode)) {
+			fs_copy_file(from, to, name, &st);
+			continue;
+		}
+		if (!S_ISDIR(st.st_mode)) {
+			fs_copy_node(from, to, name, &st);
+			continue;
+		}
+		in = sys_open(from, name, O_DIRECTORY | O_NOFOLLOW, 0);
+		if (in < 0 || mkdirat(to, name, 0700) < 0 ||
+		    (out = sys_open(to, name, O_DIRECTORY | O_NOFOLLOW, 0)) < 0)
+			err_die("copy %s:", name);
+		fs_copy_dir(in, out, depth + 1);
+		fs_copy_xattrs(in, out);
+		fs_copy_attributes(to, name, out, &st);
+	}
+	closedir(d);
+}
+
+/* tmpcopyup: fill the tmpfs that is on top now with what it covers, which is
+ * open as from. Nobody else is in the container yet, so no one sees it half
+ * done. */
+static void
+fs_copy_up(const struct fs *fs, const struct plan_step *st, int from)
+{
+	CLOSEFD int top = fs_top(fs, st->target);
+	CLOSEFD int to = sys_reopen(top, O_RDONLY | O_DIRECTORY);
+	struct stat s;
+
+	if (to < 0 || fstat(from, &s) < 0)
+		err_die("open to copy up:");
+	fs_copy_dir(from, to, 0);
+	fs_copy_xattrs(from, to);
+	if (!st->data ||
+	    (!strstr(st->data, "uid=") && !strstr(st->data, "gid=")))
+		if (fchown(to, s.st_uid, s.st_gid) < 0 && errno != EINVAL &&
+		    errno != EPERM)
+			err_die("own the copy:");
+}
+
 static void
 fs_do_mount(struct fs *fs, const struct plan_step *st)
 {
-	CLOSEFD int target = fs_target(fs, st, true);
+	CLOSEFD int target = fs_target(fs, st, !(st->flags & MS_REMOUNT));
+	CLOSEFD int from = -1;
 	unsigned long flags = st->flags;
 	const char *data = st->data;
 
 	fs_check_proc(fs, st, target, -1);
+	if ((flags & MS_BIND) && (flags & MS_REMOUNT)) {
+		if (fs_try_setflags(target, flags, st->cleared) < 0)
+			err_die(
+			    "change flags of the bind%s:", fs_locked_hint(st));
+		fs_finish(fs, st, target);
+		return;
+	}
 	if (plan_late_ro(st))
 		flags &= ~(unsigned long)MS_RDONLY;
 	if (st->type)
 		data = fs_tmpfs_data(st, target);
+	if (st->copyup &&
+	    (from = sys_reopen(target, O_RDONLY | O_DIRECTORY)) < 0)
+		err_die("open to copy up:");
 	if (mount(st->source, sys_fdname(target).s, st->type, flags, data) <
 	    0) {
 		if (errno == ENODEV && !strcmp(st->type, "mqueue")) {
@@ -10560,13 +10921,17 @@ fs_do_mount(struct fs *fs, const struct plan_step *st)
 		    data ? " with " : "", data ? data : "",
 		    fs_mount_hint(fs, st, errno));
 	}
+	if (st->copyup)
+		fs_copy_up(fs, st, from);
 	fs_finish(fs, st, -1);
 }
 
 static void
 fs_do_bind(struct fs *fs, const struct plan_step *st)
 {
-	CLOSEFD int source = fs_open_host(fs, st->source, 0);
+	bool mapped = st->tree > 0;
+	CLOSEFD int source = mapped ? fcntl(st->tree, F_DUPFD_CLOEXEC, 3) :
+				      fs_open_host(fs, st->source, 0);
 	CLOSEFD int target = -1;
 	CLOSEFD int mounted = -1;
 	struct stat s;
@@ -10575,16 +10940,23 @@ fs_do_bind(struct fs *fs, const struct plan_step *st)
 		err_die("bind source %s:", st->source);
 	target = fs_target(fs, st, S_ISDIR(s.st_mode));
 	fs_check_proc(fs, st, target, source);
+	if (mapped) {
+		if (sys_move_mount(source, target) < 0)
+			err_die("put the id-mapped mount in place:");
+		close(st->tree);
+		fs_finish(fs, st, source);
+		return;
+	}
 	mounted = fs_try_bind(
 	    source, target, st->flags & MS_REC, st->flags, st->cleared);
 	if (mounted == -1)
-		err_die("bind %s:", st->source);
+		err_die("bind %s%s:", st->source, fs_locked_hint(st));
 	if (mounted == -2) {
 		mounted = fs_top(fs, st->target);
 		if (((st->flags | st->cleared) &
 			~(unsigned long)(MS_BIND | MS_REC)) &&
 		    fs_try_remount(mounted, st->flags, st->cleared) < 0)
-			err_die("set flags of the bind:");
+			err_die("set flags of the bind%s:", fs_locked_hint(st));
 	}
 	fs_finish(fs, st, mounted);
 }
@@ -10658,16 +11030,44 @@ fs_seal_tree(int top, const struct plan_step *st, const struct plan *p)
 		err_die("set flags:");
 }
 
+/* The container's own cgroup of version 2: by a mount of cgroup2, which a
+ * cgroup namespace makes begin there, else a bind of the directory. */
+static void
+fs_cgroup2(struct fs *fs, const struct plan_step *st, int target,
+    const struct plan_cgroup *c)
+{
+	CLOSEFD int source = -1;
+	CLOSEFD int top = -1;
+
+	if (fs->plan->cgroupns && mount("cgroup", sys_fdname(target).s,
+				      "cgroup2", st->flags, st->data) == 0) {
+		fs_finish(fs, st, -1);
+		return;
+	}
+	source = fs_open_host(fs, c->dir, O_DIRECTORY);
+	if (source < 0)
+		err_die("open %s:", c->dir);
+	top = fs_try_bind(source, target, false, st->flags, 0);
+	if (top == -1)
+		err_die("bind %s:", c->dir);
+	if (top == -2) {
+		top = fs_top(fs, st->target);
+		if (fs_try_remount(top, st->flags, 0) < 0)
+			err_die("set flags:");
+	}
+	fs_finish(fs, st, top);
+}
+
 /* A mount of type cgroup shows the container its own tree: cgroup2 itself on a
- * v2 host, else a tmpfs with one directory a hierarchy. Without a cgroup
- * namespace the own cgroup is bound, so nothing above it can be reached
- * (CVE-2022-0492). */
+ * v2 host, else a tmpfs with one directory a hierarchy; one of type cgroup2
+ * that of version 2 alone. Without a cgroup namespace the own cgroup is bound,
+ * so nothing above it can be reached (CVE-2022-0492). */
 static void
 fs_do_cgroup(struct fs *fs, const struct plan_step *st)
 {
 	const struct plan *p = fs->plan;
+	const struct plan_cgroup *v2 = NULL;
 	CLOSEFD int target = -1;
-	CLOSEFD int source = -1;
 	CLOSEFD int top = -1;
 	size_t i;
 
@@ -10675,26 +11075,15 @@ fs_do_cgroup(struct fs *fs, const struct plan_step *st)
 		err_note("no cgroup file system to show in the container");
 		return;
 	}
+	for (i = 0; i < p->ncgroups; i++)
+		if (p->cgroups[i].hier->v2)
+			v2 = &p->cgroups[i];
+	if (!v2 && !strcmp(st->type, "cgroup2"))
+		err_die("no cgroup hierarchy of version 2 is mounted here");
 	target = fs_target(fs, st, true);
 	fs_check_proc(fs, st, target, -1);
-	if (p->ncgroups == 1 && p->cgroups[0].hier->v2) {
-		if (p->cgroupns && mount("cgroup", sys_fdname(target).s,
-				       "cgroup2", st->flags, st->data) == 0) {
-			fs_finish(fs, st, -1);
-			return;
-		}
-		source = fs_open_host(fs, p->cgroups[0].dir, O_DIRECTORY);
-		if (source < 0)
-			err_die("open %s:", p->cgroups[0].dir);
-		top = fs_try_bind(source, target, false, st->flags, 0);
-		if (top == -1)
-			err_die("bind %s:", p->cgroups[0].dir);
-		if (top == -2) {
-			top = fs_top(fs, st->target);
-			if (fs_try_remount(top, st->flags, 0) < 0)
-				err_die("set flags:");
-		}
-		fs_finish(fs, st, top);
+	if (v2 && (p->ncgroups == 1 || !strcmp(st->type, "cgroup2"))) {
+		fs_cgroup2(fs, st, target, v2);
 		return;
 	}
 	if (mount("tmpfs", sys_fdname(target).s, "tmpfs",
@@ -12728,6 +13117,31 @@ init_filter_early(struct init *in)
 		scmp_load(in->filter);
 }
 
+/* The host's /dev/null as stdin, stdout or stderr becomes the container's own,
+ * through which nothing of the host's file system can be found. */
+static void
+init_null(struct init *in)
+{
+	CLOSEFD int null = -1;
+	struct stat st;
+	int i;
+
+	(void)in;
+	for (i = 0; i < 3; i++) {
+		if (fstat(i, &st) < 0 || !S_ISCHR(st.st_mode) ||
+		    st.st_rdev != makedev(1, 3))
+			continue;
+		if (null < 0)
+			null = sys_open(
+			    AT_FDCWD, "/dev/null", O_RDWR | O_NOFOLLOW, 0);
+		if (null < 0 || fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) ||
+		    st.st_rdev != makedev(1, 3))
+			return; /* it has none: nothing to replace it by */
+		if (dup2(null, i) < 0)
+			err_die("dup2:");
+	}
+}
+
 /* A pipe that the caller made for the program must be its user's, or it could
  * not open /dev/stderr. Nothing else of the caller's changes hands (T16). */
 static void
@@ -13038,6 +13452,7 @@ static const struct init_step init_steps[] = {
 	{ "hooks",       init_hooks,       "mounts done, host still reachable (config.md)" },
 	{ "pivot",       init_pivot,       "after the hooks that need the host's paths" },
 	{ "terminal",    init_tty,         "the pty is the new devpts'" },
+	{ "null",        init_null,        "of the container's own /dev" },
 	{ "affinity",    init_affinity,    "after the cpuset is ours" },
 	{ "memory",      init_memory,      "its nodes are the cpuset's" },
 	{ "stdio",       init_stdio,       "needs CAP_CHOWN" },
@@ -14272,7 +14687,9 @@ run_prepare(
 	run_fill_init(r);
 	run_place(r, start_later);
 	cgroup = cg_open_v2(r->plan);
+	fs_map_ids(r->plan, r->init.join_fds[NS_USER]);
 	run_clone(r, cgroup);
+	fs_close_trees(r->plan);
 	sys_close(&cgroup);
 	run_until_ready(r);
 }
