@@ -97,6 +97,7 @@ def range_of($path; $node):
 	elif $g == "process.oomScoreAdj" then ["-1001", "1001"]
 	elif $g | test("(uid|gid|additionalGids\\.\\*|containerID|hostID)$")
 	then ["-1", "4294967295"]
+	elif $g == "linux.resources.memory.swappiness" then ["-2", "101"]
 	elif $node.maximum == null and $node.minimum != null
 	then ["\($node.minimum - 1)", "9223372036854775808"]
 	elif $node.maximum == null then ["-9223372036854775809",
