@@ -182,16 +182,22 @@ config()
 	fi
 }
 
-# edit JQ-FILTER [DIR]: change config.json with a jq filter (its numbers beyond
-# 2^53 lose digits); a filter that changes nothing is an error of the test.
+# edit JQ-FILTER [DIR]: change config.json with a jq filter; a filter that
+# changes nothing is an error of the test.
 edit()
 {
 	f=${2:-$B}/config.json
-	if ! jq --tab "$1" "$f" >"$T/config.new" || cmp -s "$f" "$T/config.new"; then
+	if ! jqs --tab "$1" "$f" >"$T/config.new" || cmp -s "$f" "$T/config.new"; then
 		echo "Bail out! edit: no change by: $1"
 		exit 1
 	fi
 	mv "$T/config.new" "$f"
+}
+
+# jqs ARGS...: jq, which takes numbers for floating ones, but 2^64-1 is kept
+jqs()
+{
+	jq "$@" | sed 's/18446744073709552000/18446744073709551615/g'
 }
 
 # without TYPE: $B has no namespace of that type, it stays in the host's.
