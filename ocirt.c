@@ -15927,9 +15927,6 @@ criu_child(const struct criu *c, int boot)
 	    sys_send(boot, "\10\0", 2, pair[0]) < 0)
 		err_die("socket for criu:");
 	close(pair[0]);
-	null = sys_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
-	if (null >= 0 && (dup2(null, 1) < 0 || dup2(null, 2) < 0))
-		err_die("dup2:");
 	fd[0] = fcntl(pair[1], F_DUPFD_CLOEXEC, 64);
 	criu_report = fd[0];
 	if (c->images_path) {
@@ -15938,6 +15935,10 @@ criu_child(const struct criu *c, int boot)
 	}
 	for (i = 3; i < n; i++)
 		fd[i] = fcntl(c->give[i - 3], F_DUPFD_CLOEXEC, 64);
+	/* Not before here: stdout may be among what it gets. */
+	null = sys_open(AT_FDCWD, "/dev/null", O_RDWR, 0);
+	if (null >= 0 && (dup2(null, 1) < 0 || dup2(null, 2) < 0))
+		err_die("dup2:");
 	for (i = 0; i < n; i++)
 		if ((fd[i] < 0 && (c->images_path || !i)) ||
 		    (fd[i] >= 0 && dup2(fd[i], 3 + (int)i) < 0))
