@@ -13277,7 +13277,7 @@ init_lookup(struct init *in)
 	const char *path = base_getenv(in->env, "PATH"), *end;
 	char *try;
 	bool denied = false;
-	const char *hint = !in->process->args[1] && strchr(name, ' ') ?
+	const char *hint = name && !in->process->args[1] && strchr(name, ' ') ?
 			       " (hint: each word is an element of args)" :
 			       "";
 
