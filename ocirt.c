@@ -17478,7 +17478,7 @@ show_spec(const struct run_opts *o, char **argv)
 	char *file = o->bundle ? base_fmt("%s/config.json", o->bundle) :
 				 base_dup("config.json");
 	struct text t = { 0 };
-	bool v2, user = o->spec_rootless;
+	bool v2, exists, user = o->spec_rootless;
 	int fd;
 
 	(void)argv;
@@ -17493,11 +17493,12 @@ show_spec(const struct run_opts *o, char **argv)
 	    user ? "user" : "network",
 	    v2 ? ",\n\t\t\t{\n\t\t\t\t\"type\": \"cgroup\"\n\t\t\t}" : "");
 	fd = sys_open(AT_FDCWD, file, O_WRONLY | O_CREAT | O_EXCL, 0666);
-	if (fd < 0 && errno == EEXIST && show_is_stdout(file)) {
+	exists = fd < 0 && errno == EEXIST;
+	if (exists && show_is_stdout(file)) {
 		show_print(&t);
 		return 0;
 	}
-	if (fd < 0 && errno == EEXIST)
+	if (exists)
 		err_die("File config.json exists. Remove it first");
 	if (fd < 0 || sys_write_all(fd, t.p, t.n) < 0 || close(fd) < 0)
 		err_die("write %s:", file);
