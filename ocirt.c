@@ -6273,7 +6273,7 @@ static const struct limit_knob limit_knob[] = {
 	{ "memory.useHierarchy",      "memory",   M(use_hierarchy),       T_BOOL, "memory.use_hierarchy",            limit_true,           "",                limit_silent },
 	{ "cpu.idle",                 "cpu",      C(idle),                T_I64,  "cpu.idle",                        limit_idle,           "cpu.idle",        limit_idle },
 	{ "cpu.shares",               "cpu",      C(shares),              T_U64,  "cpu.shares",                      limit_plain,          "cpu.weight",      limit_shares },
-	{ "cpu.period",               "cpu",      C(period),              T_U64,  "cpu.cfs_period_us",               limit_plain,          "",                limit_silent },
+	{ "cpu.period",               "cpu",      C(period),              T_U64,  "cpu.cfs_period_us",               limit_plain,          "cpu.max",                limit_silent },
 	{ "cpu.quota",                "cpu",      C(quota),               T_I64,  "cpu.cfs_quota_us",                limit_minus,          "cpu.max",         limit_cpu_max },
 	{ "cpu.burst",                "cpu",      C(burst),               T_U64,  "cpu.cfs_burst_us",                limit_plain,          "cpu.max.burst",   limit_plain },
 	{ "cpu.realtimePeriod",       "cpu",      C(rt_period),           T_U64,  "cpu.rt_period_us",                limit_plain,          "",                limit_never },
@@ -17852,8 +17852,8 @@ static const struct cmd cmds[] = {
 	  "Prints one JSON object, as the runtime specification has it." },
 	{ "version",  "",                "print the version",                     C_VERSION,  0, 0,  false, show_version,
 	  "" },
-	{ "help",     "[COMMAND|man|bash|steps]", "show help, the man page, the bash completion", C_HELP, 0, 1, false, cmd_help,
-	  "man prints the manual page as roff, bash a completion script, steps the\nsteps of a container's birth and why each stands where it does." },
+	{ "help",     "[COMMAND|man|bash|steps|cgroup]", "show help, the man page, the bash completion", C_HELP, 0, 1, false, cmd_help,
+	  "man prints the manual page as roff, bash a completion script, steps the\nsteps of a container's birth and why each stands where it does, cgroup the\nfile of each resource on cgroup v1 and v2." },
 };
 /* clang-format on */
 
@@ -18052,6 +18052,38 @@ cmd_put_steps(
 		base_putf(t, "  %-12s %s\n", s->name, s->why);
 }
 
+/* A cell of the table of limits: the file, or why there is none. */
+static const char *
+cmd_limit_file(const char *file, limit_as *as)
+{
+	if (as == limit_unified)
+		return "FILE";
+	if (as == limit_hugepages)
+		return base_fmt("hugetlb.SIZE.%s", file);
+	if (as == limit_ignored)
+		return "ignored";
+	return *file ? file : as == limit_silent ? "always" : "-";
+}
+
+static void
+cmd_put_limits(struct text *t)
+{
+	const struct limit_knob *k = limit_knob;
+	const char *v1;
+
+	base_puts(t, "linux.resources                 cgroup v1"
+		     "                          cgroup v2\n");
+	for (; k < limit_knob + LEN(limit_knob); k++) {
+		v1 = k->v1_as == limit_unified ?
+			 "-" :
+			 cmd_limit_file(k->v1_file, k->v1_as);
+		base_putf(t, "%-31s %-34s %s\n", k->field, v1,
+		    cmd_limit_file(k->v2_file, k->v2_as));
+	}
+	base_puts(t, "devices                         devices.allow, deny"
+		     "                a filter (CONFIG_CGROUP_BPF)\n");
+}
+
 static int
 cmd_help(const struct run_opts *o, char **argv)
 {
@@ -18070,6 +18102,11 @@ cmd_help(const struct run_opts *o, char **argv)
 		    &t, "create and run:", init_steps, LEN(init_steps));
 		cmd_put_steps(
 		    &t, "exec:", init_exec_steps, LEN(init_exec_steps));
+		cmd_put_steps(&t,
+		    "before, with joined or time namespaces:", init_stage_steps,
+		    LEN(init_stage_steps));
+	} else if (!strcmp(argv[0], "cgroup")) {
+		cmd_put_limits(&t);
 	} else {
 		err.status = 3;
 		err_die("No help topic for '%s'", argv[0]);

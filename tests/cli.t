@@ -267,6 +267,13 @@ run help steps
 check 'help steps tells the steps and why' \
 	sh -c 'grep -q "^  pivot  *[a-z]" "$1" && grep -q "^  execve" "$1"' - "$T/out"
 
+run help cgroup
+like 'help cgroup has the files of both kinds' "$out" \
+	'^memory.limit  *memory.limit_in_bytes  *memory.max$'
+is 'a row for each resource' "$(printf '%s\n' "$out" | wc -l | tr -d ' ')" \
+	"$(($(sed -n '/^static const struct limit_knob/,/^};/p' ocirt.c |
+		grep -c '^	{ "') + 2))"
+
 # ---- version, features, spec ----
 
 run --version
