@@ -377,7 +377,7 @@ mount_kinds()
 	is 'what is read-only cannot be written, also tmpfs and /dev; rw can' \
 		"$(section write | tr '\n' ' ')" 'made on top /dev/null '
 	check 'and the write reached the source' test -e "$T/source/new"
-	like 'M13: a tmpfs is made read-only after what lies on it' \
+	like 'M1 M13: a tmpfs is made read-only after what lies on it' \
 		"$(mnt /late)" '^ro,.* - tmpfs '
 	like 'and what lies on it is not' "$(mnt /late/on/top)" '^rw.* top '
 	like 'M13: /dev is made read-only after the devices' "$(mnt /dev)" '^ro'

@@ -125,11 +125,11 @@ in_time()
 }
 
 for kind in arrays objects mixed siblings strings keys same-start; do
-	check "300 kB of $kind take less than 50 ms" in_time $kind accept
+	check "300 kB of $kind take less than 100 ms" in_time $kind accept
 done
-check '300 kB of nesting without end take less than 50 ms' in_time deep refuse
+check '300 kB of nesting without end take less than 100 ms' in_time deep refuse
 for kind in env groups annotations mounts masks; do
-	check "a config with 300 kB of $kind takes less than 50 ms" \
+	check "a config with 300 kB of $kind takes less than 100 ms" \
 		in_time $kind accept
 done
 

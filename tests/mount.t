@@ -264,5 +264,17 @@ fifo 0:0 644 0:0'
 is "D7: stdin on the host's /dev/null is the container's own" \
 	"$(printf '%s\n' "$out" | sed -n 5p)" "$(printf '%s\n' "$out" | sed -n 6p)"
 
+bundle
+edit '.linux.mountLabel = "system_u:object_r:container_file_t:s0:c1,c2" |
+	.linux.resources = {}'
+like 'K5: mountLabel is nothing where there is no SELinux' \
+	"$("$OCIRT" plan -b "$B" | grep '/dev/shm')" 'mode=1777,size=65536k$'
+out=$(tests/bin/planon selinux "$B")
+like 'K5: with SELinux a mount has its context' \
+	"$(echo "$out" | grep '/dev/shm')" \
+	'context=\\?"system_u:object_r:container_file_t:s0:c1,c2\\?",mode=1777'
+unlike 'M16: mqueue, proc and sysfs have none' \
+	"$(echo "$out" | grep -E 'type (mqueue|proc|sysfs)')" context
+
 check 'nothing is left at the end' nothing_left
 done_testing

@@ -616,21 +616,17 @@ for ns in pid network ipc uts cgroup; do
 done
 refuse 'namespace mount comes once' ns type '"mount"' \
 	"linux.namespaces[1].type: malformed spec file: duplicated ns 'mount'"
-for ns in user time; do
-	refuse "namespace $ns is refused" ns type "\"$ns\"" \
-		'linux.namespaces[0].type: this namespace is not supported by this version of ocirt'
-done
+refuse 'N6: a user namespace needs mappings' ns type '"user"' \
+	'linux.namespaces[0]: a user namespace needs uidMappings and gidMappings, or a path'
+take 'a time namespace is taken' ns type '"time"'
 for ns in net mnt PID '' foo; do
 	refuse "N1: namespace '$ns' does not exist" ns type "\"$ns\"" \
 		"linux.namespaces[0].type: namespace '$ns' does not exist"
 done
-refuse 'joining a namespace is refused' ns path '"/proc/1/ns/ipc"' \
-	'linux.namespaces[0].path: joining a namespace is not supported by this version of ocirt'
-alone='a container without a mount namespace is not supported by this version of ocirt'
-refuse 'a mount namespace is needed' linux namespaces '[{"type": "pid"}]' \
-	"linux: $alone"
-refuse 'linux without namespaces is refused' linux namespaces '' "linux: $alone"
-refuse 'a config without linux is refused' top linux '' "$alone"
+take 'N2: a namespace may have a path' ns path '"/proc/1/ns/ipc"'
+take 'a config needs no mount namespace' linux namespaces '[{"type": "pid"}]'
+take 'linux needs no namespaces' linux namespaces ''
+take 'B11: a config needs no linux' top linux ''
 
 # ---- sysctl ----
 
@@ -777,10 +773,11 @@ refuse 'M4: type bind needs a source' mount type '"bind"' \
 refuse 'a source is not empty' top mounts \
 	'[{"destination": "/m", "type": "bind", "source": ""}]' \
 	"mounts[0]: a bind needs a 'source'"
-for option in idmap ridmap tmpcopyup; do
-	refuse "option $option is refused" mount options "[\"$option\"]" \
-		"mounts[0].options: '$option' is not supported by this version of ocirt"
+for option in idmap ridmap; do
+	refuse "option $option is for binds" mount options "[\"$option\"]" \
+		'mounts[0]: only a bind can be id-mapped'
 done
+take 'option tmpcopyup is taken' mount options '["tmpcopyup"]'
 take 'four propagations are taken' mount options \
 	'["private", "slave", "shared", "unbindable"]'
 refuse 'five propagations are refused' mount options \
