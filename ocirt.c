@@ -1610,13 +1610,16 @@ sys_euid(void)
 	return (uid_t)getauxval(AT_EUID);
 }
 
-/* Are we in a user namespace? The first one maps every id to itself. */
-static bool
+/* Are we in a user namespace? The first one maps every id to itself. -1 and
+ * errno when that cannot be read; a kernel without them has no such file. */
+static int
 sys_in_userns(void)
 {
 	char *map = sys_proc_read("self/uid_map"), *word;
 	uint64_t size = 0;
 
+	if (!map && errno != ENOENT && sys_proc() >= 0)
+		return -1;
 	while (map && (word = base_cut(&map, " \n")))
 		if (*word)
 			base_number(word, UINT32_MAX, &size);
@@ -7804,7 +7807,7 @@ state_roots(const char *given)
 		list[n++] = env;
 	list[n++] = STATEDIR;
 	env = getenv("XDG_RUNTIME_DIR");
-	if (env && *env && (sys_euid() != 0 || sys_in_userns()))
+	if (env && *env && (sys_euid() != 0 || sys_in_userns() > 0))
 		list[n++] = base_fmt("%s/ocirt", env);
 	list[n++] = base_fmt("/dev/shm/ocirt-%u", (unsigned)sys_euid());
 	return list;
@@ -10347,8 +10350,9 @@ fs_is_bare(void)
 	char *text, *line, *id, *parent;
 	struct statfs sfs;
 
-	if (statfs("/", &sfs) < 0 ||
-	    (sfs.f_type != PORT_TMPFS_MAGIC && sfs.f_type != PORT_RAMFS_MAGIC))
+	if (statfs("/", &sfs) < 0)
+		err_die("look at /:");
+	if (sfs.f_type != PORT_TMPFS_MAGIC && sfs.f_type != PORT_RAMFS_MAGIC)
 		return false;
 	text = sys_proc_read("self/mountinfo");
 	if (!text)
@@ -13128,15 +13132,19 @@ init_null(struct init *in)
 
 	(void)in;
 	for (i = 0; i < 3; i++) {
-		if (fstat(i, &st) < 0 || !S_ISCHR(st.st_mode) ||
-		    st.st_rdev != makedev(1, 3))
+		if (fstat(i, &st) < 0)
+			err_die("look at descriptor %d:", i);
+		if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
 			continue;
 		if (null < 0)
 			null = sys_open(
 			    AT_FDCWD, "/dev/null", O_RDWR | O_NOFOLLOW, 0);
-		if (null < 0 || fstat(null, &st) < 0 || !S_ISCHR(st.st_mode) ||
-		    st.st_rdev != makedev(1, 3))
+		if (null < 0)
 			return; /* it has none: nothing to replace it by */
+		if (fstat(null, &st) < 0)
+			err_die("look at /dev/null:");
+		if (!S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3))
+			return;
 		if (dup2(null, i) < 0)
 			err_die("dup2:");
 	}
@@ -14430,10 +14438,16 @@ static bool
 run_is_rootless(const struct run_opts *o)
 {
 	const char *s = o->rootless;
+	int in;
 
-	if (!s || !*s || !strcmp(s, "auto"))
-		return sys_euid() != 0 || sys_in_userns();
-	return *s == 't' || *s == '1';
+	if (s && *s && strcmp(s, "auto"))
+		return *s == 't' || *s == '1';
+	if (sys_euid() != 0)
+		return true;
+	in = sys_in_userns();
+	if (in < 0)
+		err_die("read uid_map:");
+	return in;
 }
 
 static void

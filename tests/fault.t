@@ -45,7 +45,7 @@ calls()
 {
 	rm -f "$canary"
 	strace -D -f -o "$T/log" "$OCIRT" --root "$ROOT" "$1" -b "$B" "$ID" \
-		</dev/null >/dev/null 2>&1
+		</dev/null >"$T/out" 2>"$T/err"
 	wait_for 5 test -s "$T/log"
 	o delete -f "$ID"
 	awk '$2 ~ /^(\+|-|<)/ { next }
