@@ -160,9 +160,12 @@ VM_TESTS = $(filter-out $(patsubst %,tests/%.t,coverage json layout legacy plan 
 check-vm: ## run the tests that look at the kernel on another one, in QEMU
 	$(call need,${DEB_BUILD} ${DEB_TEST} ${DEB_VM})
 	@${BUILD} ocirt helpers
-	@OCIRT='${OCIRT}' tests/vm/run ${VM_TESTS}; status=$$?; \
-	test $$status = 77 -a '${NO_KERNEL}' = skip || exit $$status; \
-	echo "check-vm: SKIPPED, the archive gave no kernel"
+	@vm() { \
+		OCIRT='${OCIRT}' tests/vm/run "$$@"; status=$$?; \
+		test $$status = 77 -a '${NO_KERNEL}' = skip || return $$status; \
+		echo "check-vm: SKIPPED, the archive gave no kernel"; \
+	}; \
+	vm ${VM_TESTS} && vm --root initramfs tests/run.t tests/ns.t
 
 # The same file with every access watched: glibc's, dynamic, for there is no
 # sanitizer for musl. Nothing is freed by design, so leaks are not looked for.
