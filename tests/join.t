@@ -237,7 +237,7 @@ mount_ns()
 	bundle
 	mkdir -p "$B/rootfs/there"
 	unshare -m --propagation private sh -c \
-		"mount -t tmpfs tmpfs $B/rootfs/there && echo in >$B/rootfs/there/file && exec sleep 60" &
+		"mount -t tmpfs tmpfs $B/rootfs/there && echo in >$B/rootfs/there/file && exec sleep 900" &
 	m=$!
 	pids="$pids $m"
 	wait_for 5 grep -q "$B/rootfs/there" "/proc/$m/mountinfo"
