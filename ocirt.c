@@ -13650,11 +13650,136 @@ struct run {
 
 /* ---- before the clone ---- */
 
+/* All of our own binary into an open file. */
+static bool
+run_try_copy_self(int self, int to)
+{
+	struct stat st;
+	off_t at = 0;
+	ssize_t n;
+
+	if (fstat(self, &st) < 0)
+		return false;
+	while (at < st.st_size) {
+		n = sendfile(to, self, &at, (size_t)(st.st_size - at));
+		if (n <= 0)
+			return false;
+	}
+	return true;
+}
+
+/* A copy in memory that nobody can write any more; -1 and errno where the
+ * kernel has no memfd. */
+static int
+run_try_memfd(int self, int seals)
+{
+	int fd = (int)syscall(SYS_memfd_create, "ocirt", 3u | PORT_MFD_EXEC);
+
+	if (fd < 0 && errno == EINVAL) /* Linux < 6.3 */
+		fd = (int)syscall(SYS_memfd_create, "ocirt", 3u);
+	if (fd < 0)
+		return -1;
+	if (!run_try_copy_self(self, fd))
+		err_die("copy own binary:");
+	fcntl(fd, F_ADD_SEALS, PORT_F_SEAL_EXEC);
+	if (fcntl(fd, F_ADD_SEALS, seals) < 0)
+		err_die("seal own binary:");
+	return fd;
+}
+
+/* A child in a mount namespace of its own: the copy goes on a new tmpfs, which
+ * becomes read-only and lives on in the descriptor alone. An ordinary user
+ * does it as root of a user namespace. */
+static void
+run_copy_to_tmpfs(int self, int sock)
+{
+	static const char *const dirs[] = { "/tmp", "/run", "/dev", "/proc",
+		"/sys" };
+	unsigned uid = sys_euid(), gid = getegid();
+	const char *name = NULL;
+	int fd = -1;
+	size_t i;
+
+	if (uid != 0 &&
+	    (sys_proc_write("self/setgroups", "deny") < 0 ||
+		sys_proc_write("self/uid_map", base_fmt("0 %u 1", uid)) < 0 ||
+		sys_proc_write("self/gid_map", base_fmt("0 %u 1", gid)) < 0))
+		return;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+		return;
+	for (i = 0; i < LEN(dirs) && !name; i++)
+		if (mount("ocirt", dirs[i], "tmpfs", MS_NOSUID | MS_NODEV,
+			"mode=700,nr_inodes=4,size=4m") == 0)
+			name = base_fmt("%s/ocirt", dirs[i--]);
+	if (!name)
+		return;
+	fd = sys_open(AT_FDCWD, name, O_WRONLY | O_CREAT | O_EXCL, 0500);
+	if (fd < 0 || !run_try_copy_self(self, fd) || close(fd) < 0 ||
+	    mount(NULL, dirs[i], NULL,
+		MS_REMOUNT | MS_RDONLY | MS_NOSUID | MS_NODEV, NULL) < 0)
+		return;
+	fd = sys_open(AT_FDCWD, name, O_RDONLY, 0);
+	if (fd >= 0)
+		sys_send(sock, "", 1, fd);
+}
+
+/* The same for a kernel or a sandbox without memfd; -1 when that fails, too. */
+static int
+run_try_tmpfs(int self)
+{
+	CLOSEFD int to = -1;
+	CLOSEFD int from = -1;
+	int pair[2], fd = -1;
+	bool born;
+	pid_t pid;
+	char c;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		return -1;
+	from = pair[0];
+	to = pair[1];
+	pid = sys_clone(
+	    CLONE_NEWNS | (sys_euid() ? CLONE_NEWUSER : 0), -1, &born);
+	if (pid == 0) {
+		run_copy_to_tmpfs(self, to);
+		err_exit(0);
+	}
+	sys_close(&to);
+	if (pid < 0)
+		return -1;
+	if (sys_recv(from, &c, 1, &fd) <= 0)
+		fd = -1;
+	sys_waitpid(pid, NULL);
+	return fd;
+}
+
+/* Are we such a copy? It lies on a tmpfs that is read-only, and its name leads
+ * to no file, or to another: it is mounted nowhere. */
+static bool
+run_is_on_tmpfs(int self)
+{
+	char name[PATH_MAX];
+	struct stat st, there;
+	struct statfs sfs;
+	ssize_t n;
+
+	if (fstatfs(self, &sfs) < 0 || sfs.f_type != PORT_TMPFS_MAGIC ||
+	    !(sfs.f_flags & 1 /* ST_RDONLY */) || fstat(self, &st) < 0)
+		return false;
+	n = readlinkat(sys_proc(), "self/exe", name, sizeof name - 1);
+	if (n <= 0)
+		return false;
+	name[n] = 0;
+	return stat(name, &there) < 0 || there.st_dev != st.st_dev ||
+	       there.st_ino != st.st_ino;
+}
+
 /* The payload must never hold a handle on a runtime binary that can be
- * written (CVE-2019-5736): run from a sealed copy in memory. The seals alone
- * say that we do, never an environment variable. Where the binary lies on a
- * file system that cannot be written, there is nothing to do. 300 kB cost
- * 0.2 ms; the memory is not the container's, we are not in its cgroup yet. */
+ * written (CVE-2019-5736): run from a copy that cannot. The seals of memory or
+ * the file system it lies on say that we do, never an environment variable.
+ * Where the binary lies on a file system that cannot be written, there is
+ * nothing to do. 300 kB cost 0.2 ms; the memory is not the container's, we are
+ * not in its cgroup yet. */
 static void
 run_seal(char **argv)
 {
@@ -13665,9 +13790,8 @@ run_seal(char **argv)
 	CLOSEFD int self = -1;
 	CLOSEFD int copy = -1;
 	struct statfs sfs;
-	struct stat st;
 	size_t i;
-	int have;
+	int have, e;
 
 	if (!SELFSEAL)
 		return;
@@ -13679,27 +13803,21 @@ run_seal(char **argv)
 		prctl(PR_SET_NAME, "ocirt", 0, 0, 0);
 		return;
 	}
-	if (self < 0 || fstatfs(self, &sfs) < 0 || fstat(self, &st) < 0)
+	if (self < 0 || fstatfs(self, &sfs) < 0)
 		err_die("open own binary to seal it:");
 	for (i = 0; i < LEN(readonly_fs); i++)
 		if ((unsigned long)sfs.f_type == readonly_fs[i])
 			return;
-	copy = (int)syscall(SYS_memfd_create, "ocirt", 3u | PORT_MFD_EXEC);
-	if (copy < 0 && errno == EINVAL) /* Linux < 6.3 */
-		copy = (int)syscall(SYS_memfd_create, "ocirt", 3u);
+	if (run_is_on_tmpfs(self))
+		return;
+	copy = run_try_memfd(self, seals);
+	e = errno;
 	if (copy < 0)
-		err_die("seal own binary: memfd_create (needs Linux 3.17, "
-			"CONFIG_MEMFD_CREATE):");
-	while (st.st_size > 0) {
-		ssize_t n = sendfile(copy, self, NULL, (size_t)st.st_size);
-
-		if (n <= 0)
-			err_die("copy own binary:");
-		st.st_size -= n;
-	}
-	fcntl(copy, F_ADD_SEALS, PORT_F_SEAL_EXEC);
-	if (fcntl(copy, F_ADD_SEALS, seals) < 0)
-		err_die("seal own binary:");
+		copy = run_try_tmpfs(self);
+	errno = e;
+	if (copy < 0)
+		err_die("seal own binary: neither on a tmpfs nor by "
+			"memfd_create (Linux 3.17, CONFIG_MEMFD_CREATE):");
 	syscall(SYS_execveat, copy, "", argv, environ, AT_EMPTY_PATH);
 	err_die("run sealed copy of own binary:");
 }
