@@ -8853,8 +8853,8 @@ static void
 cg_filter_add(struct cg_filter *f, uint8_t code, int dst, int src, int32_t imm)
 {
 	f->insn[f->n++] = (struct bpf_insn){ .code = code,
-		.dst_reg = dst & 15,
-		.src_reg = src & 15,
+		.dst_reg = (unsigned)dst & 15u,
+		.src_reg = (unsigned)src & 15u,
 		.imm = imm };
 }
 
