@@ -26,7 +26,7 @@ with()
 # sleeping ID: $B sleeps as that container; its pid
 sleeping()
 {
-	args '"sleep","60"'
+	args '"sleep","900"'
 	o run -d -b "$B" "$1" </dev/null >"$T/out" 2>&1 || cat "$T/out" >&2
 	pid "$1"
 }
@@ -108,7 +108,7 @@ all()
 	check 'OP-kill: and the first lives' test -e "/proc/$p/exe"
 	o delete "$ID-2"
 	# In the foreground our child is init: no process in between is left.
-	args '"sleep","60"'
+	args '"sleep","900"'
 	"$OCIRT" --root "$ROOT" run -b "$B" "$ID-2" </dev/null >/dev/null 2>&1 &
 	run=$!
 	pids="$pids $run"
