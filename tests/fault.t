@@ -10,7 +10,7 @@ need_program strace
 
 # What may fail without harm, and why. Everything else must be an error.
 # There is an older way, or it is a probe:
-SOFT='clone3 pidfd_open openat2 fsopen fsconfig fsmount open_tree move_mount
+SOFT='clone3 memfd_create pidfd_open openat2 fsopen fsconfig fsmount open_tree move_mount
 mount_setattr close_range faccessat access stat readlink uname getrandom fcntl'
 # The kernel cannot fail it so, or failing it changes nothing: the descriptors
 # 0 to 2 are open, poll is asked again, the affinity and the permissions of
