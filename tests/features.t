@@ -55,7 +55,7 @@ if [ "$(id -u)" = 0 ]; then
 	mkdir -m 755 "$T/user"
 	cp "$OCIRT" "$T/user/ocirt"
 	is 'an ordinary user in / without an environment gets the same' "$(cd / &&
-		env -i setpriv --reuid 65534 --regid 65534 --clear-groups \
+		env -i "$TOP/tests/bin/launch" -U 65534:65534 \
 		"$T/user/ocirt" features 2>&1 | cmp - "$F" 2>&1)" ''
 else
 	skip 'an ordinary user gets the same' 'needs root to become one'
