@@ -1004,6 +1004,8 @@ cp "$EXAMPLES/default.json" "$B/config.json"
 check 'default.json is taken' plan
 
 for f in "$EXAMPLES"/legacy/*/*.json; do
+	rm -f "$B/runtime.json"
+	cp "${f%/*}"/*.json "$B"
 	cp "$f" "$B/config.json"
 	rc=0
 	plan || rc=$?
