@@ -196,6 +196,7 @@ error()
 		s/^ocirt: plan: //
 		s/^config\.json:[0-9]*:[0-9]*: //
 		s/^ocirt: plan .*: \(invalid container ID format\)$/\1/
+		s/: too many levels of symbolic links$/: symbolic link loop/
 		' "$T/err")" "$want"
 }
 
