@@ -297,7 +297,7 @@ u_life()
 		'for n in user pid ipc uts mnt; do readlink /proc/self/ns/$n; done' 2>&1)" \
 		"$(for n in user pid ipc uts mnt; do ns $n "$p"; done)"
 	is 'OP-list: it is listed' "$(u list -q)" "$ID"
-	is 'P14: the parent of init is the caller'"'"'s reaper' \
+	is 'root in the container is the caller outside' \
 		"$(sed -n 's/^Uid:[[:blank:]]*\([0-9]*\).*/\1/p' "/proc/$p/status")" 1000
 	like 'G6: no cgroup: noted' "$(u state "$ID")" \
 		'org.ocirt.degraded": ".*no cgroup is delegated|"status"'
