@@ -178,8 +178,7 @@ ASAN_SECCOMP_1 = -lseccomp
 
 .cache/asan/ocirt: ${INPUTS}
 	@mkdir -p .cache/asan
-	@echo 'const char *__asan_default_options(void);' \
-		'const char *__asan_default_options(void)' \
+	@echo 'const char *__asan_default_options(void)' \
 		'{ return "detect_leaks=0"; }' >.cache/asan/options.c
 	${ASAN_CC} ${ASAN_FLAGS} ${DEFS} -o $@ ocirt.c .cache/asan/options.c \
 		${ASAN_SECCOMP_${SECCOMP}}

@@ -154,8 +154,8 @@ is 'OP-checkpoint: after a failure the container runs on' \
 	"$(status "$ID") $(pid "$ID")" "running $before"
 n=$(count)
 check 'and counts on' wait_for 10 above "$n"
-fake checkpoint --image-path "$IMG" --work-path "$T/work" "$ID"
-like '--work-path has the log' "$err" "its log is $T/work/dump.log"
+fake checkpoint --image-path "$IMG" --work-path "$T/logs" "$ID"
+like '--work-path has the log' "$err" "its log is $T/logs/dump.log"
 
 # ---- what criu is asked for ----
 
@@ -306,9 +306,9 @@ is 'OP-checkpoint: and leaves it running' "$(status "$ID"):$(pid "$ID")" \
 	"running:$p"
 run pause "$ID"
 rm -rf "$IMG"
-run checkpoint --image-path "$IMG" --work-path "$T/work" --empty-ns network "$ID"
+run checkpoint --image-path "$IMG" --work-path "$T/logs" --empty-ns network "$ID"
 is 'OP-checkpoint: a checkpoint of a paused container succeeds' "$rc:$err" 0:
-check 'its log is in --work-path' test -s "$T/work/dump.log"
+check 'its log is in --work-path' test -s "$T/logs/dump.log"
 is 'OP-checkpoint: it is deleted then' "$(status "$ID")" ''
 check 'and leaves nothing' nothing_left
 is 'but runs its poststop hook' "$(cat "$T/hooks")" poststop
@@ -318,7 +318,7 @@ n=$(count)
 
 # Nothing but the images is left of it; a state that was not there before.
 timeout 120 "$OCIRT" --root "$ROOT" restore -d -b "$B" --image-path "$IMG" \
-	--work-path "$T/work" --empty-ns network --pid-file "$T/pid" \
+	--work-path "$T/logs" --empty-ns network --pid-file "$T/pid" \
 	"$ID" >>"$T/log" 2>"$T/err" </dev/null
 is 'OP-restore: restore -d succeeds' "$?:$(grep -v note: "$T/err")" 0:
 is 'OP-restore: it runs' "$(status "$ID")" running

@@ -101,7 +101,8 @@ p=$(pid "$ID")
 check 'created: its process is there' test -d "/proc/$p"
 unlike 'L5: created: its program does not run' "$(program "$p")" sleep
 run state "$ID"
-like 'OP-state L2: created: state' "$rc $out" '^0 |"status": "created"'
+is 'OP-state L2: created: state' "$rc $(printf '%s\n' "$out" |
+	sed -n 's/.*"status": "\(.*\)".*/\1/p')" '0 created'
 does 'created: create' 1 'container with given ID already exists' \
 	create -b "$B" "$ID"
 does 'created: run' 1 'container with given ID already exists' \

@@ -300,7 +300,7 @@ u_life()
 	is 'root in the container is the caller outside' \
 		"$(sed -n 's/^Uid:[[:blank:]]*\([0-9]*\).*/\1/p' "/proc/$p/status")" 1000
 	like 'G6: no cgroup: noted' "$(u state "$ID")" \
-		'org.ocirt.degraded": ".*no cgroup is delegated|"status"'
+		'org.ocirt.degraded": ".*no cgroup (is delegated|hierarchy is mounted)'
 	is 'OP-kill: and killed' "$(u kill "$ID" KILL; wait_for 5 gone "$p"; u state "$ID" |
 		jq -r .status)" stopped
 	u delete "$ID"
